@@ -1,0 +1,94 @@
+package jobmanager
+
+import (
+	"fmt"
+	"time"
+)
+
+// Submission is what a new group is made of.
+type Submission struct {
+	Tenant     Tenant
+	Descriptor Descriptor
+	// Text of the descriptor as submitted.
+	Text string
+	// Matches, one for each component that the Matchmaker answered for; nil when it was down and the caller
+	// chose to match later.
+	Matches []Match
+}
+
+// NewJobGroup makes the group and its jobs, one for each component, with their events. ids gives a new id
+// with each call.
+func NewJobGroup(s Submission, lc LifeCycle, ids func() ID, now time.Time) (*JobGroup, []Event) {
+	g := &JobGroup{
+		ID: ids(), Tenant: s.Tenant, Name: s.Descriptor.Name, Description: s.Descriptor.Description,
+		Namespace: s.Descriptor.Namespace, Phase: PhasePending, Generation: 1, Descriptor: s.Text,
+		Components: s.Descriptor.Components, Policies: s.Descriptor.Policies,
+		Requirements: s.Descriptor.Requirements, Dependencies: s.Descriptor.Dependencies,
+		Topology: s.Descriptor.Links, CreatedAt: now, UpdatedAt: now,
+	}
+	matches := map[string]Match{}
+	for _, match := range s.Matches {
+		matches[match.Component] = match
+	}
+	var jobEvents []Event
+	for _, component := range s.Descriptor.Components {
+		j := &Job{
+			ID: ids(), Tenant: g.Tenant, GroupID: g.ID, Component: component.Name, Type: CreateDeployment,
+			State: Created, Workload: WorkloadNone, Generation: 1, Namespace: g.Namespace,
+			Requirements: component.Requirements, Manifests: component.Manifests,
+			ManifestCount: len(component.Manifests), Since: now, CreatedAt: now, UpdatedAt: now,
+		}
+		match, answered := matches[component.Name]
+		if !answered {
+			match.Reason = "the Matchmaker was not reached yet"
+		}
+		j.settleTarget(match, component.Type, lc, now)
+		g.Jobs = append(g.Jobs, j)
+		jobEvents = append(jobEvents, j.event(JobCreated, Former{}, now, "for component "+component.Name))
+	}
+	created := g.event(JobGroupCreated, Former{}, now, fmt.Sprintf("%s with %d jobs", g.Name, len(g.Jobs)))
+	return g, append([]Event{created}, jobEvents...)
+}
+
+// Rematch takes a later answer of the Matchmaker for a job that waits for a target; any other job is left
+// alone. The event tells a target found; a fruitless try only spaces the next one.
+func (j *Job) Rematch(match Match, componentType string, lc LifeCycle, now time.Time) []Event {
+	if j.Hold != HoldNoTarget && j.Hold != HoldNoFittingTarget {
+		return nil
+	}
+	former := j.former()
+	j.settleTarget(match, componentType, lc, now)
+	if j.Target == nil {
+		return nil
+	}
+	return []Event{j.event(JobMatched, former, now, "on "+j.Target.Cluster)}
+}
+
+// settleTarget gives the job the first target that can run its component, or the reason why it waits.
+func (j *Job) settleTarget(match Match, componentType string, lc LifeCycle, now time.Time) {
+	for i := range match.Targets {
+		target := match.Targets[i]
+		if !lc.fits(componentType, target.Orchestrator) {
+			continue
+		}
+		j.Target, j.Orchestrator = &target, Text(target.Orchestrator)
+		j.NotBefore, j.MatchTries = time.Time{}, 0
+		j.hold("", "", now)
+		if j.ManifestCount == 0 {
+			j.hold(HoldNoManifests, "the descriptor carries no manifest for component "+j.Component+": submit one that does", now)
+		}
+		return
+	}
+	j.MatchTries++
+	j.NotBefore = now.Add(doubling(lc.Rematch, lc.MaxRematch, j.MatchTries))
+	if len(match.Targets) > 0 {
+		j.hold(HoldNoFittingTarget, fmt.Sprintf("a component of type %s does not fit orchestrator %s",
+			quoted(componentType), quoted(match.Targets[0].Orchestrator)), now)
+		return
+	}
+	reason := match.Reason
+	if reason == "" {
+		reason = "the Matchmaker found no target that meets its requirements"
+	}
+	j.hold(HoldNoTarget, reason, now)
+}

@@ -1,0 +1,92 @@
+package jobmanager
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Agent is a process that takes and executes jobs of one orchestrator.
+type Agent struct {
+	OwnerID      OwnerID
+	Orchestrator string
+	// Clusters it serves; one that names none is offered the jobs of every cluster of its orchestrator.
+	Clusters   []string
+	LastSeenAt time.Time
+	// Protocol is the door it was last heard at: graphql or rest.
+	Protocol string
+}
+
+// Check refuses an agent that does not say who it is and what it runs.
+func (a Agent) Check() error {
+	if err := a.OwnerID.Check(); err != nil {
+		return err
+	}
+	if a.Orchestrator == "" {
+		return Errorf(CodeInvalid, "orchestrator must not be empty: ocm, nuvla or another one's name")
+	}
+	const mostClusters = 1000
+	if len(a.Clusters) > mostClusters {
+		return Errorf(CodeInvalid, "an agent may name at most %d clusters", mostClusters)
+	}
+	return nil
+}
+
+// serves says whether the agent takes jobs of the cluster.
+func (a Agent) serves(cluster string) bool {
+	return len(a.Clusters) == 0 || slices.Contains(a.Clusters, cluster)
+}
+
+// Executable is the ONE rule: may this agent claim the job now? The list, the push and the claim use it; the
+// store has the same rule as a WHERE clause, and a test holds the two equal.
+func (j *Job) Executable(a Agent, now time.Time) bool {
+	return j.whyNotExecutable(a, now) == ""
+}
+
+// ExecutableFrom is Executable but for the time: whether the agent may claim the job once NotBefore and the
+// reservation have passed.
+func (j *Job) ExecutableFrom(a Agent) bool {
+	return j.whyNotExecutable(a, j.NextChance()) == ""
+}
+
+// NextChance is when the last obstacle of time ends; zero when there is none.
+func (j *Job) NextChance() time.Time {
+	if j.Reservation.OwnerID != "" && j.Reservation.Until.After(j.NotBefore) {
+		return j.Reservation.Until
+	}
+	return j.NotBefore
+}
+
+// whyNotExecutable is a sentence, or empty when the agent may claim the job.
+func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
+	switch {
+	case j.Hold != "":
+		return fmt.Sprintf("it waits: %s", j.Hold)
+	case j.Target == nil || j.ManifestCount == 0:
+		return "it has no target or no manifests"
+	case j.Orchestrator != Text(a.Orchestrator):
+		return fmt.Sprintf("it belongs to orchestrator %s, not %s", j.Orchestrator, quoted(a.Orchestrator))
+	case !a.serves(j.Target.Cluster):
+		return fmt.Sprintf("its cluster %s is none of the agent's", quoted(j.Target.Cluster))
+	case j.State == Progressing && j.Lease != nil:
+		return fmt.Sprintf("%s holds it until %s", quoted(string(j.Owner)), j.Lease.ExpiresAt.Format(time.RFC3339))
+	case j.State == Finished:
+		return "it is finished"
+	case j.NotBefore.After(now):
+		return "it may be claimed from " + j.NotBefore.Format(time.RFC3339)
+	case j.Reservation.HeldAt(now) && j.Reservation.OwnerID != a.OwnerID:
+		return "it is handed out to another agent"
+	case j.openTo(a.OwnerID):
+		return ""
+	}
+	return fmt.Sprintf("only its owner %s may claim it", quoted(string(j.Owner)))
+}
+
+// openTo says whose turn it is: a Create that nobody owns or whose workload is not known to stand is open to
+// every agent, everything else to its owner.
+func (j *Job) openTo(owner OwnerID) bool {
+	if j.Owner == owner {
+		return true
+	}
+	return j.Type == CreateDeployment && (j.State == Created || j.Workload != WorkloadPresent)
+}

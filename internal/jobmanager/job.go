@@ -1,0 +1,186 @@
+package jobmanager
+
+import "time"
+
+// JobType is what is to be done on the target.
+type JobType string
+
+// The job types.
+const (
+	CreateDeployment  JobType = "CREATE_DEPLOYMENT"
+	DeleteDeployment  JobType = "DELETE_DEPLOYMENT"
+	UpdateDeployment  JobType = "UPDATE_DEPLOYMENT"
+	ReplaceDeployment JobType = "REPLACE_DEPLOYMENT"
+)
+
+// JobState is how the work on a job goes. How the workload does is told by conditions alone.
+type JobState string
+
+// The job states.
+const (
+	Created     JobState = "CREATED"
+	Progressing JobState = "PROGRESSING"
+	Finished    JobState = "FINISHED"
+	Degraded    JobState = "DEGRADED"
+)
+
+// Workload is what is known to stand on the target for a job.
+type Workload string
+
+// What may stand on the target.
+const (
+	// WorkloadNone: nothing, for certain.
+	WorkloadNone Workload = "NONE"
+	// WorkloadMaybe: an attempt ran and did not say.
+	WorkloadMaybe Workload = "MAYBE"
+	// WorkloadPresent: reported or seen.
+	WorkloadPresent Workload = "PRESENT"
+)
+
+// Job is the minimal executable unit: one component on one target. Its methods are the rules of its life;
+// they do no I/O, take the time, and return the events they cause. JSON is what an event carries: the job
+// after the change, without manifests.
+type Job struct {
+	ID        ID      `json:"id"`
+	Tenant    Tenant  `json:"tenant"`
+	GroupID   ID      `json:"groupId"`
+	Component string  `json:"component"`
+	Type      JobType `json:"type"`
+	// SubType is the remediation that an Update carries out, as its policy names it.
+	SubType  Text     `json:"subType,omitempty"`
+	State    JobState `json:"state"`
+	Workload Workload `json:"workload"`
+
+	// Owner is the agent that holds the job; nobody while a Create waits.
+	Owner OwnerID `json:"owner,omitempty"`
+	// Epoch fences writes: it grows with each claim, takeover, stop, start, update, remediation, reassignment.
+	Epoch int64 `json:"epoch"`
+	// Generation is the number of the piece of work, the same over its attempts.
+	Generation int64 `json:"generation"`
+	// Attempt counts the attempts at this piece of work; 0 before the first.
+	Attempt int `json:"attempt"`
+	// Last is the newest attempt, open or ended; zero before the first.
+	Last Attempt `json:"last"`
+	// Lease holds while the job is Progressing and its expiry has not been written; nil otherwise.
+	Lease *Lease `json:"lease,omitempty"`
+	// NotBefore is the earliest time of the next claim; zero when now is early enough.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Reservation is the hand-out of the job to an agent that executes without asking; zero when none.
+	Reservation Reservation `json:"reservation,omitzero"`
+
+	// Target is nil until one is known.
+	Target       *Target `json:"target,omitempty"`
+	Orchestrator Text    `json:"orchestrator,omitempty"`
+	Namespace    string  `json:"namespace"`
+	Requirements Value   `json:"requirements,omitempty"`
+	// ManifestCount is how many manifests the job has, also where they were not loaded.
+	ManifestCount int `json:"manifestCount"`
+
+	// Hold keeps the job from being executable until something outside changes; empty when nothing does.
+	Hold        HoldReason `json:"hold,omitempty"`
+	HoldMessage string     `json:"holdMessage,omitempty"`
+	// MatchTries counts the fruitless tries to find a target; it spaces the next ones.
+	MatchTries int `json:"matchTries,omitempty"`
+	// Since is when the job came into its present state or hold.
+	Since time.Time `json:"since"`
+	// LastError is what the last failed attempt said.
+	LastError string `json:"lastError,omitempty"`
+
+	// Resource is what runs on the target; nil until an agent reported one.
+	Resource *Resource `json:"resource,omitempty"`
+
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	// Version of the row; the store counts it with every change and guards each write with it.
+	Version int64 `json:"version"`
+
+	// Manifests, Attempts, Group and Presence are nil where they were not loaded.
+	Manifests []Manifest `json:"-"`
+	Attempts  []Attempt  `json:"-"`
+	Group     *JobGroup  `json:"-"`
+	Presence  *Presence  `json:"-"`
+}
+
+// Lease is how long a claim holds without renewal. Only a renewal or a report about this very job extends it.
+type Lease struct {
+	OwnerID OwnerID `json:"ownerId"`
+	Epoch   int64   `json:"epoch"`
+	// Length of each renewal; whole seconds.
+	Length    time.Duration `json:"length"`
+	ExpiresAt time.Time     `json:"expiresAt"`
+}
+
+// Reservation is a hand-out: the job was listed to an agent that executes without asking.
+type Reservation struct {
+	OwnerID OwnerID   `json:"ownerId,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
+}
+
+// HeldAt says whether somebody is known to hold the reservation.
+func (r Reservation) HeldAt(now time.Time) bool { return r.OwnerID != "" && r.Until.After(now) }
+
+// Outcome is how an attempt ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeFinished Outcome = "FINISHED"
+	OutcomeFailed   Outcome = "FAILED"
+	OutcomeReleased Outcome = "RELEASED"
+	// OutcomeExpired: its lease ran out without a report.
+	OutcomeExpired Outcome = "EXPIRED"
+	// OutcomeStopped: a stop, an update or a reassignment took the job away from it.
+	OutcomeStopped Outcome = "STOPPED"
+)
+
+// Attempt is one owner's try at one piece of work.
+type Attempt struct {
+	Epoch   int64   `json:"epoch"`
+	OwnerID OwnerID `json:"ownerId"`
+	// ClaimID is the client's own name for the claim; a retry with the same one gets the same epoch.
+	ClaimID   string    `json:"claimId,omitempty"`
+	ClaimedAt time.Time `json:"claimedAt"`
+	// EndedAt is zero and Outcome nil while the attempt runs.
+	EndedAt time.Time `json:"endedAt,omitzero"`
+	Outcome *Outcome  `json:"outcome,omitempty"`
+	// Message is the reason of a failure.
+	Message Text `json:"message,omitempty"`
+}
+
+// Ended says whether the attempt ended, and with this outcome.
+func (a Attempt) Ended(outcome Outcome) bool { return a.Outcome != nil && *a.Outcome == outcome }
+
+// HoldReason is why a job cannot be offered to any agent, whatever the time.
+type HoldReason string
+
+// The holds; the spelling is the old service's where it had one.
+const (
+	HoldNoTarget          HoldReason = "AwaitingForTarget"
+	HoldNoManifests       HoldReason = "NoManifests"
+	HoldNoFittingTarget   HoldReason = "NoFittingTarget"
+	HoldAttemptsExhausted HoldReason = "AttemptsExhausted"
+)
+
+// closeAttempt ends the open attempt, if there is one, and gives it for the event to carry.
+func (j *Job) closeAttempt(outcome Outcome, message string, now time.Time) *Attempt {
+	j.Lease = nil
+	if j.Last.Epoch == 0 || j.Last.Outcome != nil {
+		return nil
+	}
+	j.Last.EndedAt, j.Last.Outcome, j.Last.Message = now, &outcome, Text(message)
+	closed := j.Last
+	return &closed
+}
+
+// enter moves the job into a state and notes since when.
+func (j *Job) enter(state JobState, now time.Time) {
+	j.State, j.Since = state, now
+}
+
+// hold keeps the job back for a reason; an empty one lets it go.
+func (j *Job) hold(reason HoldReason, message string, now time.Time) {
+	if j.Hold != reason {
+		j.Since = now
+	}
+	j.Hold, j.HoldMessage = reason, message
+}

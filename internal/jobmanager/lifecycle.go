@@ -1,0 +1,57 @@
+package jobmanager
+
+import "time"
+
+// LifeCycle holds the numbers of a job's life; the configuration fills it in.
+type LifeCycle struct {
+	// MaxAttempts at one piece of work; then Degraded, AttemptsExhausted.
+	MaxAttempts int
+	// Lease is what a claim gets that names no length; the old service's takeover time.
+	Lease time.Duration
+	// MinLease and MaxLease bound what a claim may name.
+	MinLease, MaxLease time.Duration
+	// Backoff after the first failed or expired attempt; it doubles with each one up to MaxBackoff.
+	Backoff, MaxBackoff time.Duration
+	// Rematch is the backoff after the first fruitless match; it doubles up to MaxRematch.
+	Rematch, MaxRematch time.Duration
+	// Fits names, for each orchestrator, the component types that it can run. An orchestrator that is not
+	// listed runs all of them.
+	Fits map[string][]string
+}
+
+// DefaultLifeCycle is what DESIGN.md section 4 says.
+func DefaultLifeCycle() LifeCycle {
+	return LifeCycle{
+		MaxAttempts: 5,
+		Lease:       300 * time.Second, MinLease: 15 * time.Second, MaxLease: 15 * time.Minute,
+		Backoff: 5 * time.Second, MaxBackoff: 5 * time.Minute,
+		Rematch: 10 * time.Second, MaxRematch: 5 * time.Minute,
+		Fits: map[string][]string{
+			"ocm":   {"kubernetes", "manifest", "multiple", "helm"},
+			"nuvla": {"docker", "kubernetes", "manifest", "multiple", "container"},
+		},
+	}
+}
+
+// fits says whether an orchestrator can run components of a type; a component without a type fits any.
+func (lc LifeCycle) fits(componentType, orchestrator string) bool {
+	types, listed := lc.Fits[orchestrator]
+	if !listed || componentType == "" {
+		return true
+	}
+	for _, known := range types {
+		if known == componentType {
+			return true
+		}
+	}
+	return false
+}
+
+// doubling is base, twice base, four times base … for the first, second, third try, at most limit.
+func doubling(base, limit time.Duration, try int) time.Duration {
+	delay := base
+	for ; try > 1 && delay < limit; try-- {
+		delay *= 2
+	}
+	return min(delay, limit)
+}

@@ -1,0 +1,200 @@
+package jobmanager
+
+import (
+	"fmt"
+	"time"
+)
+
+// ConditionStatus is what a condition says: yes, no, or nobody knows.
+type ConditionStatus string
+
+// The statuses, as the Kubernetes API conventions have them.
+const (
+	StatusTrue    ConditionStatus = "TRUE"
+	StatusFalse   ConditionStatus = "FALSE"
+	StatusUnknown ConditionStatus = "UNKNOWN"
+)
+
+// The condition types that the Job Manager itself reads; the list is open.
+const (
+	ConditionAvailable = "Available"
+	ConditionDegraded  = "Degraded"
+)
+
+// Condition is one dated statement about a resource; a resource has at most one of each type.
+type Condition struct {
+	Type    string          `json:"type"`
+	Status  ConditionStatus `json:"status"`
+	Reason  string          `json:"reason"`
+	Message string          `json:"message"`
+	// ObservedGeneration of the object that the statement is about; 0 when the reporter names none.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// LastTransitionTime moves only when Status changes.
+	LastTransitionTime time.Time `json:"lastTransitionTime"`
+}
+
+// Resource is what runs on the target for a job, as the orchestrator names it.
+type Resource struct {
+	ID    ID `json:"id"`
+	JobID ID `json:"jobId"`
+	// UID is the orchestrator's own; never ours.
+	UID Text `json:"uid,omitempty"`
+	// Name is the orchestrator's; the component's name until it gives one.
+	Name       string      `json:"name"`
+	Conditions []Condition `json:"conditions"`
+	// SeenAt is when an agent last reported it, coarsely.
+	SeenAt time.Time `json:"seenAt"`
+	// Job is nil where it was not loaded.
+	Job *Job `json:"-"`
+}
+
+// Unhealthy says whether the conditions tell of trouble: Degraded=True or Available=False.
+func (r *Resource) Unhealthy() bool {
+	if r == nil {
+		return false
+	}
+	for _, c := range r.Conditions {
+		if c.Type == ConditionDegraded && c.Status == StatusTrue || c.Type == ConditionAvailable && c.Status == StatusFalse {
+			return true
+		}
+	}
+	return false
+}
+
+// ResourceReport is an agent's word on what runs. Empty fields say nothing.
+type ResourceReport struct {
+	UID        string
+	Name       string
+	Conditions []Condition
+}
+
+// The bounds of a report; the lengths are those of the Kubernetes API conventions.
+const (
+	mostConditions       = 64
+	longestConditionType = 316
+	longestReason        = 1024
+	longestMessage       = 32 * 1024
+	longestResourceName  = 253
+)
+
+// Check refuses what does not fit, with the first place that does not.
+func (r ResourceReport) Check() error {
+	if len(r.UID) > longestResourceName || len(r.Name) > longestResourceName {
+		return Errorf(CodeInvalid, "a resource's uid and name have at most %d bytes", longestResourceName)
+	}
+	if len(r.Conditions) > mostConditions {
+		return Errorf(CodeInvalid, "a resource has at most %d conditions", mostConditions)
+	}
+	seen := map[string]bool{}
+	for i, c := range r.Conditions {
+		switch {
+		case c.Type == "" || len(c.Type) > longestConditionType:
+			return Errorf(CodeInvalid, "conditions[%d].type must have 1 to %d bytes", i, longestConditionType)
+		case len(c.Reason) > longestReason || len(c.Message) > longestMessage:
+			return Errorf(CodeInvalid, "conditions[%d]: reason has at most %d bytes, message %d", i, longestReason, longestMessage)
+		case seen[c.Type]:
+			return Errorf(CodeInvalid, "conditions[%d]: type %s stands twice", i, quoted(c.Type))
+		}
+		seen[c.Type] = true
+	}
+	return nil
+}
+
+// seenEvery is how coarsely "last seen" is kept: the same content within it writes nothing.
+const seenEvery = time.Minute
+
+// applyReport merges a report into the job's resource. It returns nil when nothing but the last-seen mark
+// changed: same content again is no event.
+func (j *Job) applyReport(report ResourceReport, former Former, ids func() ID, now time.Time) (*Event, error) {
+	if err := report.Check(); err != nil {
+		return nil, err
+	}
+	r := j.Resource
+	if r == nil {
+		r = &Resource{ID: ids(), JobID: j.ID, Name: j.Component}
+	}
+	next := *r
+	isNew := report.UID != "" && r.UID != "" && Text(report.UID) != r.UID
+	if isNew {
+		next.Conditions = nil // another uid is another workload
+	}
+	if report.UID != "" {
+		next.UID = Text(report.UID)
+	}
+	if report.Name != "" {
+		next.Name = report.Name
+	}
+	merged, changed := mergeConditions(next.Conditions, report.Conditions, now)
+	next.Conditions = merged
+	changed = changed || isNew || j.Resource == nil || next.UID != r.UID || next.Name != r.Name
+	if !changed && now.Sub(r.SeenAt) < seenEvery {
+		return nil, nil
+	}
+	next.SeenAt = now
+	j.Resource = &next
+	if !changed {
+		return nil, nil
+	}
+	event := j.event(ResourceReported, former, now, fmt.Sprintf("%s reported %s", j.Owner, conditionWords(next.Conditions)))
+	return &event, nil
+}
+
+// mergeConditions sets each reported condition by type, as the Kubernetes API conventions say, and tells
+// whether any content changed. The slices given are left alone.
+func mergeConditions(current, reported []Condition, now time.Time) ([]Condition, bool) {
+	merged := append([]Condition{}, current...)
+	changed := false
+	for _, report := range reported {
+		at := -1
+		for i := range merged {
+			if merged[i].Type == report.Type {
+				at = i
+			}
+		}
+		if at < 0 {
+			report.LastTransitionTime = transitionTime(report, now)
+			merged, changed = append(merged, report), true
+			continue
+		}
+		if next, differs := nextCondition(merged[at], report, now); differs {
+			merged[at], changed = next, true
+		}
+	}
+	return merged, changed
+}
+
+// nextCondition is what a report makes of the condition of its type.
+func nextCondition(current, report Condition, now time.Time) (Condition, bool) {
+	if report.ObservedGeneration < current.ObservedGeneration {
+		return current, false // an older observation never overwrites a newer one
+	}
+	if report.Status == current.Status {
+		report.LastTransitionTime = current.LastTransitionTime
+	} else {
+		report.LastTransitionTime = transitionTime(report, now)
+	}
+	return report, report != current
+}
+
+// transitionTime is the reporter's when it gives one that is not in the future, else now.
+func transitionTime(report Condition, now time.Time) time.Time {
+	if report.LastTransitionTime.IsZero() || report.LastTransitionTime.After(now) {
+		return now
+	}
+	return report.LastTransitionTime.UTC().Truncate(time.Microsecond)
+}
+
+// conditionWords lists conditions for an event's message.
+func conditionWords(conditions []Condition) string {
+	words := ""
+	for i, c := range conditions {
+		if i > 0 {
+			words += ", "
+		}
+		words += c.Type + "=" + string(c.Status)
+	}
+	if words == "" {
+		return "a resource without conditions"
+	}
+	return words
+}

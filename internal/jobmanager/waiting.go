@@ -1,0 +1,65 @@
+package jobmanager
+
+import (
+	"fmt"
+	"time"
+)
+
+// Waiting tells why a job is not finished.
+type Waiting struct {
+	// Reason is one word: a hold's, or InProgress, BackingOff, HandedOut, AwaitingForExecution, AwaitingForOwner.
+	Reason  string
+	Message string
+	Since   time.Time
+	// Until is when something happens next by itself; zero when nothing does.
+	Until time.Time
+	// AgentLastSeenAt is when the agent that it waits for was last heard of; zero when never.
+	AgentLastSeenAt time.Time
+}
+
+// Presence is when the agents that a job may wait for were last heard of; zero times mean never.
+type Presence struct {
+	// Owner of the job.
+	Owner time.Time
+	// Orchestrator: the newest of all agents of the job's orchestrator.
+	Orchestrator time.Time
+}
+
+// Waiting says why the job is not finished; nil when it is. Without presence, agents count as never seen.
+func (j *Job) Waiting(now time.Time) *Waiting {
+	if j.State == Finished {
+		return nil
+	}
+	seen := Presence{}
+	if j.Presence != nil {
+		seen = *j.Presence
+	}
+	w := &Waiting{Since: j.Since}
+	switch {
+	case j.Hold != "":
+		w.Reason, w.Message, w.Until = string(j.Hold), j.HoldMessage, j.NotBefore
+	case j.State == Progressing && j.Lease != nil:
+		w.Reason, w.Until, w.AgentLastSeenAt = "InProgress", j.Lease.ExpiresAt, seen.Owner
+		w.Message = fmt.Sprintf("in progress by %s, attempt %d", j.Owner, j.Attempt)
+	case j.NotBefore.After(now):
+		w.Reason, w.Until = "BackingOff", j.NotBefore
+		w.Message = fmt.Sprintf("attempt %d ended: %s", j.Attempt, j.LastError)
+	case j.Reservation.HeldAt(now):
+		w.Reason, w.Until = "HandedOut", j.Reservation.Until
+		w.Message = fmt.Sprintf("handed out to %s", j.Reservation.OwnerID)
+	case j.Owner == "" || j.openTo(""):
+		w.Reason, w.AgentLastSeenAt = "AwaitingForExecution", seen.Orchestrator
+		w.Message = fmt.Sprintf("waiting for an agent of orchestrator %s on %s: %s", j.Orchestrator, j.cluster(), lastSeen(seen.Orchestrator))
+	default:
+		w.Reason, w.AgentLastSeenAt = "AwaitingForOwner", seen.Owner
+		w.Message = fmt.Sprintf("waiting for its owner %s: %s", j.Owner, lastSeen(seen.Owner))
+	}
+	return w
+}
+
+func lastSeen(at time.Time) string {
+	if at.IsZero() {
+		return "none was ever seen"
+	}
+	return "last seen " + at.UTC().Format(time.RFC3339)
+}
