@@ -21,7 +21,7 @@ func get(t *testing.T, method, path, ifNoneMatch string) *httptest.ResponseRecor
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := httptest.NewRequest(method, path, nil)
+	request := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 	request.Header.Set("If-None-Match", ifNoneMatch)
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, request)

@@ -106,7 +106,7 @@ func parameterAudits() []audit {
 		{id: "428F", accept: newMedia, body: extended, statuses: success},
 		{id: "1B7A", accept: oldMedia, body: extended, statuses: success, noErrors: true},
 	}
-	wrong := []any{object{"obj": "ect"}, 0, false, []string{"array"}}
+	wrong := []any{object{"an": "object"}, 0, false, []string{"array"}}
 	wrongMap := []any{"string", 0, false, []string{"array"}}
 	for i := range wrong {
 		audits = append(audits,
@@ -163,7 +163,7 @@ func (a audit) request(t *testing.T) *http.Request {
 		}
 		text = string(marshalled)
 	}
-	request := httptest.NewRequest(method, target, strings.NewReader(text))
+	request := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(text))
 	if !a.noType {
 		request.Header.Set("Content-Type", oldMedia)
 	}

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -82,6 +83,11 @@ func stream(start func(ctx context.Context) <-chan string) field {
 			}
 		}
 	}
+}
+
+// panicking is a field whose resolver panics.
+func panicking(context.Context, map[string]any) graphql.ResponseHandler {
+	panic("at the disco") //nolint:forbidigo // what the server makes of a panic is what is tested
 }
 
 // silent is a subscription that yields nothing; it tells of its start and of its end.
@@ -176,10 +182,11 @@ type client struct {
 func (s socketServer) dial(t testing.TB, protocols ...string) client {
 	t.Helper()
 	dialer := websocket.Dialer{Subprotocols: protocols}
-	conn, response, err := dialer.Dial(s.url, nil)
+	conn, response, err := dialer.DialContext(t.Context(), s.url, nil)
 	if err != nil {
 		t.Fatalf("dial: %v (%+v)", err, response)
 	}
+	_ = response.Body.Close()
 	t.Cleanup(func() { _ = conn.Close() })
 	return client{t: t, conn: conn}
 }
@@ -198,6 +205,18 @@ func (c client) send(text string) {
 	if err := c.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 		c.t.Fatalf("send %s: %v", text, err)
 	}
+}
+
+// subscribe asks for an operation.
+func (c client) subscribe(id, query string) {
+	c.t.Helper()
+	text, err := json.Marshal(map[string]any{
+		"id": id, "type": "subscribe", "payload": map[string]string{"query": query},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.send(string(text))
 }
 
 func (c client) receive() string {
@@ -224,7 +243,7 @@ func (c client) wantClose(code int) string {
 	c.t.Helper()
 	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
 	_, text, err := c.conn.ReadMessage()
-	closed, ok := err.(*websocket.CloseError)
+	closed, ok := errors.AsType[*websocket.CloseError](err)
 	if !ok {
 		c.t.Fatalf("got message %s, error %v; want close code %d", text, err, code)
 	}

@@ -37,7 +37,7 @@ func (c call) check(t *testing.T, target http.Handler) {
 	if method == "" {
 		method = http.MethodPost
 	}
-	request := httptest.NewRequest(method, "/graphql"+c.query, strings.NewReader(c.body))
+	request := httptest.NewRequestWithContext(t.Context(), method, "/graphql"+c.query, strings.NewReader(c.body))
 	switch c.contentType {
 	case "":
 		request.Header.Set("Content-Type", oldMedia)
@@ -213,9 +213,7 @@ func TestWhatCanBeExecutedIsExecuted(t *testing.T) {
 
 func TestAPanicOfTheExecutorBecomesAnInternalError(t *testing.T) {
 	t.Parallel()
-	target := newHTTP(map[string]field{
-		"field": func(context.Context, map[string]any) graphql.ResponseHandler { panic("at the disco") },
-	})
+	target := newHTTP(map[string]field{"field": panicking})
 	call{body: `{"query":"{field}"}`, status: 500, code: "INTERNAL", media: oldMedia}.check(t, target)
 }
 
@@ -238,7 +236,7 @@ func TestARequestThatEndedIsUnavailable(t *testing.T) {
 	target := newHTTP(nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	request := httptest.NewRequest("POST", "/graphql", strings.NewReader(`{"query":"{hello}"}`)).WithContext(ctx)
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", strings.NewReader(`{"query":"{hello}"}`))
 	request.Header.Set("Content-Type", oldMedia)
 	recorder := httptest.NewRecorder()
 	target.ServeHTTP(recorder, request)
@@ -249,7 +247,8 @@ func TestARequestThatEndedIsUnavailable(t *testing.T) {
 
 func TestABodyThatBreaksOffIsRefused(t *testing.T) {
 	t.Parallel()
-	request := httptest.NewRequest("POST", "/graphql", io.MultiReader(strings.NewReader(`{`), brokenReader{}))
+	body := io.MultiReader(strings.NewReader(`{`), brokenReader{})
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", body)
 	request.Header.Set("Content-Type", oldMedia)
 	recorder := httptest.NewRecorder()
 	newHTTP(nil).ServeHTTP(recorder, request)

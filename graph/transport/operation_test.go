@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +27,7 @@ func TestADocumentThatCannotBeExecutedGetsErrorAndNoComplete(t *testing.T) {
 		"{": "GRAPHQL_PARSE_FAILED", "": "GRAPHQL_VALIDATION_FAILED", "{nothing}": "GRAPHQL_VALIDATION_FAILED",
 		"subscription{...@defer{stream}}": "INVALID",
 	} {
-		c.send(fmt.Sprintf(`{"id":"1","type":"subscribe","payload":{"query":"%s"}}`, query))
+		c.subscribe("1", query)
 		got := c.receive()
 		if !strings.HasPrefix(got, `{"type":"error","id":"1","payload":[{`) || !strings.Contains(got, code) {
 			t.Errorf("%s: got %s", query, got)
@@ -81,7 +80,7 @@ func TestAStreamCanEndWithAnError(t *testing.T) {
 func TestAPanicEndsItsOperationAlone(t *testing.T) {
 	t.Parallel()
 	c := newSocketServer(t, transport.WebsocketConfig{}, map[string]field{
-		"field":  func(context.Context, map[string]any) graphql.ResponseHandler { panic("at the disco") },
+		"field":  panicking,
 		"stream": value(`{"stream":`),
 	}).open(t)
 	c.send(`{"id":"1","type":"subscribe","payload":{"query":"{field}"}}`)
@@ -127,9 +126,6 @@ func TestAFurtherOperationIsRateLimited(t *testing.T) {
 	t.Parallel()
 	quiet := newSilent()
 	c := newSocketServer(t, transport.WebsocketConfig{MaxOperations: 2}, map[string]field{"stream": quiet.field()}).open(t)
-	subscribe := func(id string) {
-		c.send(fmt.Sprintf(`{"id":"%s","type":"subscribe","payload":{"query":"subscription{stream}"}}`, id))
-	}
 	wantLimited := func(id string) {
 		t.Helper()
 		got := c.receive()
@@ -137,9 +133,9 @@ func TestAFurtherOperationIsRateLimited(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	}
-	subscribe("1")
-	subscribe("2")
-	subscribe("3")
+	for _, id := range []string{"1", "2", "3"} {
+		c.subscribe(id, "subscription{stream}")
+	}
 	wantLimited("3")
 	await(t, "the start of the first", quiet.started)
 	await(t, "the start of the second", quiet.started)

@@ -44,8 +44,12 @@ func TestShutdownClosesEverySocketWith1012AndWaitsForItsOperations(t *testing.T)
 	if len(quiet.ended) != 6 {
 		t.Errorf("Shutdown returned when %d of 6 subscriptions had ended", len(quiet.ended))
 	}
-	_, response, err := websocket.DefaultDialer.Dial(server.url, nil)
-	if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+	_, response, err := websocket.DefaultDialer.DialContext(t.Context(), server.url, nil)
+	if err == nil || response == nil {
+		t.Fatalf("a new socket after Shutdown: %v, %+v", err, response)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a new socket after Shutdown: %v, %+v", err, response)
 	}
 }

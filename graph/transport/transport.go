@@ -8,6 +8,7 @@ package transport
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -104,7 +105,7 @@ func recovered(ctx context.Context, exec graphql.GraphExecutor, cause any) *gqle
 	if !able {
 		return internal
 	}
-	presented, ok := presenter.PresentRecoveredError(ctx, cause).(*gqlerror.Error)
+	presented, ok := errors.AsType[*gqlerror.Error](presenter.PresentRecoveredError(ctx, cause))
 	if !ok || presented == nil {
 		return internal
 	}

@@ -122,7 +122,7 @@ func (t *Websocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	s.conn = conn
-	s.run()
+	s.run() //nolint:contextcheck // the socket holds ctx, which comes from the request
 }
 
 // Shutdown takes no further sockets, closes every open one with 1012 so that its client connects elsewhere,

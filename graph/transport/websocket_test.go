@@ -107,9 +107,9 @@ func TestALongReasonIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	quiet := newSilent()
 	c := newSocketServer(t, transport.WebsocketConfig{}, map[string]field{"stream": quiet.field()}).open(t)
-	subscribe := fmt.Sprintf(`{"id":"%s","type":"subscribe","payload":{"query":"subscription{stream}"}}`, strings.Repeat("ü", 200))
-	c.send(subscribe)
-	c.send(subscribe)
+	for range 2 {
+		c.subscribe(strings.Repeat("ü", 200), "subscription{stream}")
+	}
 	if reason := c.wantClose(4409); len(reason) > 123 || len(reason) < 120 || strings.ContainsRune(reason, '\uFFFD') {
 		t.Errorf("reason %q of %d bytes", reason, len(reason))
 	}
@@ -202,7 +202,7 @@ func TestARefusedInitClosesWithTheCodeOfItsReason(t *testing.T) {
 func TestAPanicInInitClosesWith4500(t *testing.T) {
 	t.Parallel()
 	config := transport.WebsocketConfig{Init: func(context.Context, map[string]any) (context.Context, error) {
-		panic("at the disco")
+		panic("at the disco") //nolint:forbidigo // what the server makes of a panic is what is tested
 	}}
 	c := newSocketServer(t, config, nil).dial(t, "graphql-transport-ws")
 	c.send(`{"type":"connection_init"}`)
@@ -232,7 +232,7 @@ func TestAPermissionThatExpiresClosesWith4403(t *testing.T) {
 func TestAHandshakeThatFailsIsToldWhy(t *testing.T) {
 	t.Parallel()
 	server := newSocketServer(t, transport.WebsocketConfig{}, nil)
-	request, err := http.NewRequest("GET", "http"+strings.TrimPrefix(server.url, "ws"), nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http"+strings.TrimPrefix(server.url, "ws"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestAHandshakeThatFailsIsToldWhy(t *testing.T) {
 	}
 	body, err := io.ReadAll(response.Body)
 	_ = response.Body.Close()
-	if err != nil || response.StatusCode != 400 || response.Header.Get("Sec-Websocket-Version") != "13" {
+	if err != nil || response.StatusCode != http.StatusBadRequest || response.Header.Get("Sec-Websocket-Version") != "13" {
 		t.Errorf("got %+v, %v", response, err)
 	}
 	if code := codeIn(t, string(body)); code != "INVALID" {
@@ -272,8 +272,12 @@ func TestOnlyAllowedOriginsMayConnect(t *testing.T) {
 			header["Origin"] = []string{origin}
 		}
 		dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
-		conn, response, _ := dialer.Dial(server.url, header)
-		if response == nil || response.StatusCode != status {
+		conn, response, err := dialer.DialContext(t.Context(), server.url, header)
+		if response == nil {
+			t.Fatalf("origin %q: no answer: %v", origin, err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != status {
 			t.Errorf("origin %q: got %+v, want %d", origin, response, status)
 		}
 		if conn != nil {

@@ -165,11 +165,12 @@ func TestManifestThatCannotBeSeparatedIsRefused(t *testing.T) {
 
 func TestMessagesRepeatOnlyALittleOfTheDescriptor(t *testing.T) {
 	t.Parallel()
-	text := "name: app\ndescription: d\ncomponents:\n"
+	var text strings.Builder
+	text.WriteString("name: app\ndescription: d\ncomponents:\n")
 	for i := range 20 {
-		text += fmt.Sprintf("- name: c%d\n", i)
+		fmt.Fprintf(&text, "- name: c%d\n", i)
 	}
-	_, findings := New(DefaultLimits()).Parse(text + "policies: [{apply-to: " + strings.Repeat("日", 100_000) + "}]\n")
+	_, findings := New(DefaultLimits()).Parse(text.String() + "policies: [{apply-to: " + strings.Repeat("日", 100_000) + "}]\n")
 	diff(t, "findings", []string{"WARNING UNKNOWN_COMPONENT 24:23 policies[0].apply-to"}, briefs(findings))
 	if size := len(findings[0].Message + findings[0].Hint); size > 500 || !strings.HasSuffix(findings[0].Hint, "\"c9\", ….") {
 		t.Errorf("%d bytes in %+v", size, findings[0])
@@ -187,24 +188,26 @@ func TestTooLargeTellsSizeAndLimit(t *testing.T) {
 
 func TestManifestsSharedByManyComponentsAreBounded(t *testing.T) {
 	t.Parallel()
-	text := "name: app\ndescription: d\ncomponents:\n"
+	var text strings.Builder
+	text.WriteString("name: app\ndescription: d\ncomponents:\n")
 	for i := range 40 {
-		text += fmt.Sprintf("- {name: c%d, manifests: [m]}\n", i)
+		fmt.Fprintf(&text, "- {name: c%d, manifests: [m]}\n", i)
 	}
-	text += "---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: m}\ndata: " + strings.Repeat("x", 2_000) + "\n"
+	text.WriteString("---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: m}\ndata: " + strings.Repeat("x", 2_000) + "\n")
 	limits := DefaultLimits()
 	limits.Bytes = 4_000
-	_, findings := New(limits).Parse(text)
+	_, findings := New(limits).Parse(text.String())
 	diff(t, "findings", []string{"ERROR TOO_LARGE 35:3 components[31].manifests"}, briefs(findings))
 }
 
 func TestAliasBombIsRefused(t *testing.T) {
 	t.Parallel()
-	text := "a0: &a0 [x, x, x, x, x, x, x, x]\n"
+	var list strings.Builder
+	list.WriteString("a0: &a0 [x, x, x, x, x, x, x, x]\n")
 	for i := 1; i < 40; i++ {
-		text += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 8), ", "))
+		fmt.Fprintf(&list, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 8), ", "))
 	}
-	_, findings := New(DefaultLimits()).Parse(text)
+	_, findings := New(DefaultLimits()).Parse(list.String())
 	diff(t, "list", []string{"ERROR TOO_MANY_ALIASES 2:10 "}, briefs(findings))
 
 	// Few keys and values, but much text.
@@ -212,11 +215,12 @@ func TestAliasBombIsRefused(t *testing.T) {
 	diff(t, "scalar", []string{"ERROR TOO_MANY_ALIASES 2:5 "}, briefs(findings))
 
 	// Each level is shallow as written and deep when expanded.
-	text = "a0: &a0 {x: y}\n"
+	var deep strings.Builder
+	deep.WriteString("a0: &a0 {x: y}\n")
 	for i := 1; i < 120; i++ {
-		text += fmt.Sprintf("a%d: &a%d [*a%d]\n", i, i, i-1)
+		fmt.Fprintf(&deep, "a%d: &a%d [*a%d]\n", i, i, i-1)
 	}
-	_, findings = New(DefaultLimits()).Parse(text)
+	_, findings = New(DefaultLimits()).Parse(deep.String())
 	diff(t, "depth", []string{"ERROR TOO_DEEP 2:10 "}, briefs(findings))
 }
 

@@ -172,7 +172,7 @@ func missingBlank(key, path string) problem {
 	return problem{
 		code:    CodeMissingBlank,
 		path:    path,
-		message: fmt.Sprintf("%s begins with '-' and no blank, so it is a key and no list item", quote(key)),
+		message: quote(key) + " begins with '-' and no blank, so it is a key and no list item",
 		hint:    fmt.Sprintf("Write %s: with a blank after the dash.", quote("- "+key[1:])),
 	}
 }

@@ -31,7 +31,7 @@ type object struct{ apiVersion, kind, namespace, name string }
 // are those of a compose file, or nothing hints at Kubernetes.
 func (s *source) isCompose() bool {
 	hasKind, hasVersion := s.fields.get("kind") != nil, s.fields.get("apiVersion") != nil
-	if s.fields.get("services") != nil && !(hasKind && hasVersion) {
+	if s.fields.get("services") != nil && (!hasKind || !hasVersion) {
 		return true
 	}
 	return s.docker || !hasKind && !hasVersion && s.fields.get("metadata") == nil

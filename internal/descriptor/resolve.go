@@ -62,7 +62,7 @@ func (r *run) reportUnresolved(ref reference) {
 	finding := problem{
 		code:    CodeUnresolvedReference,
 		path:    ref.path,
-		message: fmt.Sprintf("no manifest is named %s", quote(ref.name)),
+		message: "no manifest is named " + quote(ref.name),
 		hint:    "Add a manifest of this name (an entry's name, or metadata.name), or correct the reference.",
 	}
 	if r.descriptor.HasManifests {

@@ -34,9 +34,9 @@ func (r *run) clean(text string) {
 		return
 	}
 	before := linesOf(cleaned[:first])
-	line, column := len(before), 0
+	line, column := len(before), 1
 	if line == 0 || breakWidth(lastRune(before[line-1])) > 0 {
-		line, column = line+1, 1
+		line++
 	} else {
 		column = utf8.RuneCountInString(before[line-1]) + 1
 	}

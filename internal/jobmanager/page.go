@@ -75,17 +75,29 @@ func NewConnection[T any](rows []T, request PageRequest, place func(T) string) *
 	return c
 }
 
-// The lists of the API.
-type (
-	JobGroupConnection = Connection[*JobGroup]
-	JobGroupEdge       = Edge[*JobGroup]
-	JobConnection      = Connection[*Job]
-	JobEdge            = Edge[*Job]
-	AgentConnection    = Connection[*Agent]
-	AgentEdge          = Edge[*Agent]
-	EventConnection    = Connection[*Event]
-	EventEdge          = Edge[*Event]
-)
+// JobGroupConnection is a page of groups.
+type JobGroupConnection = Connection[*JobGroup]
+
+// JobGroupEdge is one group in a page, with its cursor.
+type JobGroupEdge = Edge[*JobGroup]
+
+// JobConnection is a page of jobs.
+type JobConnection = Connection[*Job]
+
+// JobEdge is one job in a page, with its cursor.
+type JobEdge = Edge[*Job]
+
+// AgentConnection is a page of agents.
+type AgentConnection = Connection[*Agent]
+
+// AgentEdge is one agent in a page, with its cursor.
+type AgentEdge = Edge[*Agent]
+
+// EventConnection is a page of the log.
+type EventConnection = Connection[*Event]
+
+// EventEdge is one event of the log in a page, with its cursor.
+type EventEdge = Edge[*Event]
 
 // JobPage is a page of a group's jobs that was loaded with the group.
 type JobPage struct {

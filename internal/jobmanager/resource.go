@@ -2,6 +2,7 @@ package jobmanager
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -186,15 +187,12 @@ func transitionTime(report Condition, now time.Time) time.Time {
 
 // conditionWords lists conditions for an event's message.
 func conditionWords(conditions []Condition) string {
-	words := ""
-	for i, c := range conditions {
-		if i > 0 {
-			words += ", "
-		}
-		words += c.Type + "=" + string(c.Status)
-	}
-	if words == "" {
+	if len(conditions) == 0 {
 		return "a resource without conditions"
 	}
-	return words
+	words := make([]string, 0, len(conditions))
+	for _, c := range conditions {
+		words = append(words, c.Type+"="+string(c.Status))
+	}
+	return strings.Join(words, ", ")
 }

@@ -1,0 +1,134 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+)
+
+// batch is how many jobs one round of a duty takes on.
+const batch = 200
+
+// Run does what the server does by itself until ctx ends: it writes down leases that ran out, asks again for
+// targets, and wakes the agents' subscriptions when time alone has made jobs executable. Every replica may
+// run it: each change is guarded by the store.
+func (s *Service) Run(ctx context.Context) error {
+	head, err := s.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	_, revision, err := head.Parse()
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		next, err := s.Store.NextChance(ctx)
+		s.tried(ctx, "look for what is due", err)
+		idle, stop := context.WithCancel(ctx)
+		select {
+		case <-ctx.Done():
+		case <-s.Log.Changed(revision):
+			revision = s.skip(ctx, revision)
+			stop()
+			if !s.due(next) {
+				continue // what changed may be due earlier than what was
+			}
+		case <-s.Clock.After(idle, s.untilNext(next)):
+		}
+		stop()
+		s.tried(ctx, "expire leases", s.expire(ctx))
+		s.tried(ctx, "match jobs again", s.rematch(ctx))
+		if s.due(next) {
+			s.chance.ring()
+		}
+	}
+	return nil
+}
+
+// due says whether a moment has come; the zero time never does.
+func (s *Service) due(at time.Time) bool { return !at.IsZero() && !at.After(s.Clock.Now()) }
+
+// tried logs a duty that failed; it is tried again at the next round.
+func (s *Service) tried(ctx context.Context, duty string, err error) {
+	if err != nil && ctx.Err() == nil {
+		s.Logger.ErrorContext(ctx, "could not "+duty, "error", err)
+	}
+}
+
+// untilNext is how long to wait: to the moment when something is due, at most the slow poll.
+func (s *Service) untilNext(next time.Time) time.Duration {
+	// A moment that is due already but did not yield waits a little, lest the duty spins.
+	const least = 50 * time.Millisecond
+	if next.IsZero() {
+		return s.Pace.Poll
+	}
+	return min(max(next.Sub(s.Clock.Now()), least), s.Pace.Poll)
+}
+
+// skip reads the log up to its present end; what was read in vain is no loss, the duties look at the tables.
+func (s *Service) skip(ctx context.Context, revision jobmanager.Revision) jobmanager.Revision {
+	for {
+		events, err := s.Log.Read(ctx, revision)
+		if err != nil || len(events) == 0 {
+			s.tried(ctx, "read the log", err)
+			return revision
+		}
+		revision = events[len(events)-1].Revision
+	}
+}
+
+// expire writes down every lease that ran out.
+func (s *Service) expire(ctx context.Context) error {
+	for {
+		which := by(jobmanager.System(), jobmanager.Which{LeaseOver: true, Limit: batch})
+		jobs, err := s.Store.UpdateJobs(ctx, which, expireRule(s.LifeCycle))
+		if err != nil || len(jobs) < batch {
+			return err
+		}
+	}
+}
+
+// rematch asks for targets for the jobs that wait for one and are due, one call of the Matchmaker for each
+// group, with the service's own token (none, until the server has one of its own).
+func (s *Service) rematch(ctx context.Context) error {
+	groups, err := s.Store.Unmatched(ctx, batch)
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		if err := s.rematchGroup(ctx, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rematchGroup asks once for the whole group and takes the answer for those of its jobs that wait.
+func (s *Service) rematchGroup(ctx context.Context, group *jobmanager.JobGroup) error {
+	descriptor, _ := s.Parser.Parse(group.Descriptor) // it was accepted when the group was made
+	matches, err := s.Matchmaker.Match(ctx, descriptor, group.Descriptor, jobmanager.Token{})
+	byComponent := map[string]jobmanager.Match{}
+	for _, match := range matches {
+		byComponent[match.Component] = match
+	}
+	types := map[string]string{}
+	for _, component := range group.Components {
+		types[component.Name] = component.Type
+	}
+	which := by(jobmanager.System(), jobmanager.Which{})
+	for _, job := range group.Jobs {
+		which.IDs = append(which.IDs, job.ID)
+	}
+	_, updateErr := s.Store.UpdateJobs(ctx, which, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		match := byComponent[j.Component]
+		if err != nil {
+			match.Reason = "the Matchmaker cannot be asked at the moment"
+		}
+		return j.Rematch(match, types[j.Component], s.LifeCycle, now), nil
+	})
+	if jobmanager.CodeOf(updateErr) == jobmanager.CodeNotFound {
+		return nil // deleted meanwhile
+	}
+	return updateErr
+}

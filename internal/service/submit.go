@@ -1,0 +1,143 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+)
+
+// OnMatchmakerDown is what a submitter wants done when no target can be asked for.
+type OnMatchmakerDown string
+
+// The choices.
+const (
+	FailWhenDown   OnMatchmakerDown = "FAIL"
+	AcceptWhenDown OnMatchmakerDown = "ACCEPT"
+)
+
+// CreateJobGroupInput is a descriptor to submit.
+type CreateJobGroupInput struct {
+	Descriptor       string
+	OnMatchmakerDown *OnMatchmakerDown
+	DryRun           *bool
+	IdempotencyKey   jobmanager.Text
+}
+
+// CreateJobGroupPayload is what became of it.
+type CreateJobGroupPayload struct {
+	JobGroup *jobmanager.JobGroup
+	Findings []jobmanager.Finding
+}
+
+// CreateJobGroup turns a descriptor into a group of jobs. Integrators may. INVALID with all findings when
+// the descriptor is refused, TOO_LARGE when it is too long, UNAVAILABLE when the Matchmaker is down and the
+// caller wants that to fail; UNAUTHENTICATED when it refuses the caller's token.
+func (s *Service) CreateJobGroup(ctx context.Context, p jobmanager.Principal, input CreateJobGroupInput) (*CreateJobGroupPayload, error) {
+	if err := p.Need(jobmanager.RoleIntegrator); err != nil {
+		return nil, err
+	}
+	descriptor, findings := s.Parser.Parse(input.Descriptor)
+	payload := &CreateJobGroupPayload{Findings: findings}
+	if input.DryRun != nil && *input.DryRun {
+		return payload, nil
+	}
+	if refusals := jobmanager.Refusals(findings); len(refusals) > 0 {
+		return nil, refusal(refusals[0], findings)
+	}
+	request, err := idempotency(p, "createJobGroup", string(input.IdempotencyKey), input)
+	if err != nil {
+		return nil, err
+	}
+	if payload.JobGroup, err = s.earlier(ctx, p, request); err != nil || payload.JobGroup != nil {
+		return payload, err
+	}
+	matches, err := s.match(ctx, p, descriptor, input)
+	if err != nil {
+		return nil, err
+	}
+	submission := jobmanager.Submission{Tenant: p.Tenant, Descriptor: descriptor, Text: input.Descriptor, Matches: matches}
+	group, events := jobmanager.NewJobGroup(submission, s.LifeCycle, s.IDs, s.Clock.Now())
+	for i := range events {
+		events[i].Actor = p.Name
+	}
+	request.Result = group.ID
+	if err := s.Store.CreateGroup(ctx, group, events, request); err != nil {
+		if request.Key != "" && jobmanager.CodeOf(err) == jobmanager.CodeConflict {
+			payload.JobGroup, err = s.earlier(ctx, p, request)
+			return payload, err
+		}
+		return nil, fmt.Errorf("create group %s: %w", group.Name, err)
+	}
+	payload.JobGroup = group
+	return payload, nil
+}
+
+// refusal is the error of a descriptor that cannot be used.
+func refusal(first jobmanager.Finding, findings []jobmanager.Finding) error {
+	code := jobmanager.CodeInvalid
+	if first.Code == string(jobmanager.CodeTooLarge) {
+		code = jobmanager.CodeTooLarge
+	}
+	place := ""
+	if first.Line > 0 {
+		place = fmt.Sprintf(" (line %d, column %d)", first.Line, first.Column)
+	}
+	refused := jobmanager.Errorf(code, "the descriptor is refused: %s%s", first.Message, place)
+	if others := len(jobmanager.Refusals(findings)) - 1; others > 0 {
+		refused.Message += fmt.Sprintf("; %d more errors stand in the findings", others)
+	}
+	refused.Findings = findings
+	return refused
+}
+
+// match asks for targets; no answer is no error where the caller accepts to be matched later.
+func (s *Service) match(ctx context.Context, p jobmanager.Principal, d jobmanager.Descriptor, input CreateJobGroupInput) ([]jobmanager.Match, error) {
+	matches, err := s.Matchmaker.Match(ctx, d, input.Descriptor, p.Token)
+	if err == nil {
+		return matches, nil
+	}
+	accept := input.OnMatchmakerDown != nil && *input.OnMatchmakerDown == AcceptWhenDown
+	if accept && jobmanager.CodeOf(err) == jobmanager.CodeUnavailable {
+		s.Logger.WarnContext(ctx, "accepted a descriptor without targets", "application", d.Name, "error", err)
+		return nil, nil
+	}
+	return nil, fmt.Errorf("match the components of %s: %w", d.Name, err)
+}
+
+// longestKey bounds the names that clients give to their requests, in bytes.
+const longestKey = 200
+
+// idempotency describes a request by its key and what it asks.
+func idempotency(p jobmanager.Principal, operation, key string, input any) (jobmanager.Idempotency, error) {
+	request := jobmanager.Idempotency{Key: key, Tenant: p.Tenant, Operation: operation}
+	if key == "" {
+		return request, nil
+	}
+	if len(key) > longestKey {
+		return request, jobmanager.Errorf(jobmanager.CodeInvalid, "idempotencyKey is longer than %d bytes", longestKey)
+	}
+	text, err := json.Marshal(input)
+	if err != nil {
+		return request, jobmanager.Wrap(jobmanager.CodeInternal, err, "the request cannot be hashed")
+	}
+	sum := sha256.Sum256(text)
+	request.Hash = hex.EncodeToString(sum[:])
+	return request, nil
+}
+
+// earlier gives the group that an earlier request with the same key made; nil when there was none, or when
+// it is gone.
+func (s *Service) earlier(ctx context.Context, p jobmanager.Principal, request jobmanager.Idempotency) (*jobmanager.JobGroup, error) {
+	if request.Key == "" {
+		return nil, nil
+	}
+	id, err := s.Store.Idempotent(ctx, request)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	return s.Store.JobGroup(ctx, p.Scope(), id, jobmanager.GroupLoad{Descriptor: true})
+}
