@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	// For tests only, so nobody above names them.
 	"internal/testkit":         {"internal/jobmanager"},
 	"internal/store/storetest": {"internal/store", "internal/jobmanager", "internal/testkit", "migrations"},
-	"internal/app/apptest":     {"internal/app", "internal/config", "internal/jobmanager", "internal/testkit"},
+	"internal/app/apptest":     {"internal/app", "internal/config", "internal/service", "internal/jobmanager", "internal/testkit"},
 	"hack":                     {"internal/testkit"},
 	"internal":                 {}, // this test
 }

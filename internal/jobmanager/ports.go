@@ -86,9 +86,11 @@ type JobQuery struct {
 	Filter JobFilter
 	// WithResource leaves out the jobs that have none.
 	WithResource bool
-	Order        JobOrder
-	Page         PageRequest
-	Load         JobLoad
+	// ClaimID leaves out the jobs whose newest attempt is not that of this claim, or has ended.
+	ClaimID string
+	Order   JobOrder
+	Page    PageRequest
+	Load    JobLoad
 }
 
 // JobGroupQuery asks for a page of groups.

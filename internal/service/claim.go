@@ -57,7 +57,8 @@ func (s *Service) ClaimJob(ctx context.Context, p jobmanager.Principal, input Cl
 	return &ClaimJobPayload{jobs[0]}, nil
 }
 
-// ClaimJobs claims up to First executable jobs in one step, the oldest first; none is no error. Agents may.
+// ClaimJobs claims up to First executable jobs in one step, the oldest first; none is no error. A retry with
+// the same claim id gets the jobs that the first call won. Agents may.
 func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input ClaimJobsInput, load jobmanager.JobLoad) (*ClaimJobsPayload, error) {
 	agent := jobmanager.Agent{OwnerID: input.OwnerID, Orchestrator: input.Orchestrator, Clusters: input.Clusters}
 	claim, err := s.claim(ctx, p, agent, input.LeaseSeconds, input.ClaimID)
@@ -71,6 +72,9 @@ func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input C
 	if _, err := jobmanager.NewPageRequest(&first, nil); err != nil {
 		return nil, err
 	}
+	if won, err := s.wonEarlier(ctx, p, claim, load); err != nil || len(won) > 0 {
+		return &ClaimJobsPayload{won}, err
+	}
 	which := by(p, jobmanager.Which{ExecutableFor: &agent, Limit: first})
 	which.Actor = string(agent.OwnerID)
 	jobs, err := s.Store.UpdateJobs(ctx, which, claimRule(claim))
@@ -78,6 +82,24 @@ func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input C
 		return nil, err
 	}
 	return &ClaimJobsPayload{jobs}, s.complete(ctx, jobs, load)
+}
+
+// wonEarlier finds what an earlier call with the same claim id won, should its answer have been lost.
+func (s *Service) wonEarlier(ctx context.Context, p jobmanager.Principal, claim jobmanager.Claim, load jobmanager.JobLoad) ([]*jobmanager.Job, error) {
+	if claim.ID == "" {
+		return nil, nil
+	}
+	won, err := s.Store.Jobs(ctx, jobmanager.JobQuery{
+		Scope: p.Scope(), ClaimID: claim.ID, Load: load, Page: jobmanager.PageRequest{First: jobmanager.LongestPage},
+		Order: jobmanager.JobOrder{Field: jobmanager.JobsByCreatedAt, Direction: jobmanager.Ascending},
+		Filter: jobmanager.JobFilter{
+			OwnerIDs: []jobmanager.OwnerID{claim.Agent.OwnerID}, States: []jobmanager.JobState{jobmanager.Progressing},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return won.Nodes(), nil
 }
 
 // claim checks what an agent sent with a claim.

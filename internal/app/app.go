@@ -1,0 +1,258 @@
+// Package app is the composition root: it builds the server from its configuration, runs it, and drains it.
+// Nothing else knows how the parts fit together. Start with New; apptest runs the same server for tests, demo
+// shows it to people.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/icos-jobmanager/jobmanager/graph"
+	"github.com/icos-jobmanager/jobmanager/graph/transport"
+	"github.com/icos-jobmanager/jobmanager/internal/config"
+	"github.com/icos-jobmanager/jobmanager/internal/descriptor"
+	"github.com/icos-jobmanager/jobmanager/internal/feed"
+	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+	"github.com/icos-jobmanager/jobmanager/internal/matchmaker"
+	"github.com/icos-jobmanager/jobmanager/internal/service"
+	"github.com/icos-jobmanager/jobmanager/internal/store"
+)
+
+// Options are what does not come from the configuration.
+type Options struct {
+	Version string
+	Logger  *slog.Logger
+	// Clock replaces the database's own time, for tests; nil means the real one.
+	Clock jobmanager.Clock
+	// Pace is how often things happen by themselves; the zero value means the usual.
+	Pace service.Pace
+}
+
+// App is a server, built and listening; Run serves.
+type App struct {
+	config   config.Config
+	logger   *slog.Logger
+	store    *store.Store
+	feed     *feed.Feed
+	service  *service.Service
+	door     *graph.Door
+	listener net.Listener
+	http     *http.Server
+	closers  []func()
+	// draining is closed when the server stops being ready.
+	draining chan struct{}
+}
+
+// New opens the database, brings its schema up to date, builds everything and listens. The error is a
+// sentence that says what to change.
+func New(ctx context.Context, c config.Config, options Options) (*App, error) {
+	if options.Pace == (service.Pace{}) {
+		options.Pace = service.DefaultPace()
+	}
+	a := &App{config: c, logger: options.Logger, draining: make(chan struct{})}
+	if err := a.build(ctx, options); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context, options Options) error {
+	listener, err := listen(ctx, a.config.Server)
+	if err != nil {
+		return err
+	}
+	a.listener = listener
+	a.onClose(func() { _ = listener.Close() }) // the HTTP server closed it already, unless it never ran
+	if err := a.openStore(ctx, options); err != nil {
+		return err
+	}
+	a.feed, err = feed.New(ctx, feed.Config{
+		Source: a.store, Clock: a.store.Clock(), Logger: a.logger, Poll: feedPoll,
+	})
+	if err != nil {
+		return fmt.Errorf("follow the log of events: %w", err)
+	}
+	matcher, err := a.matchmaker()
+	if err != nil {
+		return err
+	}
+	limits := descriptor.DefaultLimits()
+	limits.Bytes = a.config.DescriptorLimit
+	a.service = service.New(service.Config{
+		Store: a.store, Log: a.feed, Clock: a.store.Clock(), IDs: newID, Parser: descriptor.New(limits),
+		Matchmaker: matcher, LifeCycle: a.lifeCycle(), Logger: a.logger, Pace: options.Pace,
+		Info: service.Info{Version: options.Version, Database: a.store.Kind()},
+	})
+	a.door = graph.New(graph.Config{
+		Service: a.service, Logger: a.logger, BodyLimit: a.config.BodyLimit,
+		Websocket: transport.WebsocketConfig{AllowedOrigins: a.config.AllowedOrigins},
+	})
+	return a.buildHTTP()
+}
+
+// feedPoll is how long a change by another replica may stay unseen; changes by this one are seen at once.
+const feedPoll = 500 * time.Millisecond
+
+// openStore opens the database with its schema up to date. The feed is woken by each commit; it is there
+// before anything can be committed.
+func (a *App) openStore(ctx context.Context, options Options) error {
+	if a.config.OldDatabase() {
+		a.logger.WarnContext(ctx, "DB_DRIVER and the other DB_* settings are of the old service: its MySQL jobs are not carried over; set DATABASE_URL to choose a database")
+	}
+	opened, err := store.Open(ctx, store.Config{
+		URL: a.config.StoreURL(), MaxConns: a.config.MaxConns, Clock: options.Clock, Log: a.logger,
+		OnCommit: func(jobmanager.Revision) { a.feed.Wake() },
+	})
+	if err != nil {
+		return err
+	}
+	a.store = opened
+	a.onClose(func() {
+		if err := opened.Close(); err != nil {
+			a.logger.Error("the database was not closed cleanly", "error", err)
+		}
+	})
+	applied, err := opened.Migrate(ctx)
+	if err != nil {
+		return fmt.Errorf("bring the database's schema up to date: %w", err)
+	}
+	if len(applied) > 0 {
+		a.logger.InfoContext(ctx, "the database's schema was brought up to date", "migrations", applied)
+	}
+	return nil
+}
+
+// matchmaker is the ICOS Matchmaker when one is configured, else the static inventory.
+func (a *App) matchmaker() (jobmanager.Matchmaker, error) {
+	c := a.config.Matchmaking
+	switch {
+	case c.URL != "":
+		peer, err := matchmaker.NewHTTP(matchmaker.HTTPConfig{BaseURL: c.URL, Timeout: c.Timeout})
+		if err != nil {
+			return nil, err
+		}
+		a.onClose(peer.Close)
+		return peer, nil
+	case c.TargetsFile != "":
+		return matchmaker.LoadStatic(c.TargetsFile)
+	}
+	a.logger.Info("no Matchmaker is configured: targets come from the built-in sample inventory", "set", "MATCHMAKING_URL or TARGETS_FILE")
+	return matchmaker.SampleInventory()
+}
+
+func (a *App) lifeCycle() jobmanager.LifeCycle {
+	life := jobmanager.DefaultLifeCycle()
+	life.MaxAttempts, life.Lease, life.Backoff = a.config.MaxAttempts, a.config.Lease, a.config.Backoff
+	if len(a.config.ComponentTypes) > 0 {
+		life.Fits = a.config.ComponentTypes
+	}
+	return life
+}
+
+// newID is a UUIDv7: ids sort by the time of their making. NewV7 fails only without a source of randomness,
+// without which nothing is safe.
+func newID() jobmanager.ID { return jobmanager.ID(uuid.Must(uuid.NewV7()).String()) }
+
+// listen takes the port; a taken one is told with what to do.
+func listen(ctx context.Context, c config.Server) (net.Listener, error) {
+	address := net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d on %s is taken: stop what uses it, or choose another one with SERVER_PORT=%d (0 takes a free one)", c.Port, c.Host, c.Port+1)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; LISTEN_HOST must be an address of this machine", address, err)
+	}
+	return listener, nil
+}
+
+// URL is where the server can be reached, on this machine.
+func (a *App) URL() string {
+	host := a.config.Host
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	port := a.config.Port
+	if address, ok := a.listener.Addr().(*net.TCPAddr); ok {
+		port = address.Port
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }
+
+// close undoes what build did, the last first.
+func (a *App) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+// Run serves until ctx ends, then drains: it stops accepting, lets running requests finish, closes the
+// sockets so that their clients come back to another replica, waits for all of it, and closes the database.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	duties, stopDuties := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDuties()
+	var running sync.WaitGroup
+	running.Go(func() { a.report("follow the log", a.feed.Run(duties)) })
+	running.Go(func() { a.report("run the duties", a.service.Run(duties)) })
+	served := make(chan error, 1)
+	running.Go(func() { served <- a.http.Serve(a.listener) })
+	a.logger.InfoContext(ctx, "the Job Manager serves", "url", a.URL(), "database", a.store.Kind(), "authentication", a.mode())
+
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-served:
+	}
+	a.logger.InfoContext(ctx, "stopping: no new connections, running requests finish")
+	err := a.drain(context.WithoutCancel(ctx))
+	stopDuties()
+	running.Wait()
+	if failure != nil && !errors.Is(failure, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve HTTP: %w", failure))
+	}
+	a.logger.InfoContext(ctx, "stopped")
+	return err
+}
+
+// report logs a duty that ended with an error.
+func (a *App) report(duty string, err error) {
+	if err != nil {
+		a.logger.Error("could not "+duty, "error", err)
+	}
+}
+
+// drain ends requests and sockets within the shutdown timeout, at the same time: a request may wait for what
+// a socket does.
+func (a *App) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.config.ShutdownTimeout)
+	defer cancel()
+	close(a.draining)
+	var sockets error
+	var ending sync.WaitGroup
+	ending.Go(func() { sockets = a.door.Shutdown(ctx) })
+	requests := a.http.Shutdown(ctx)
+	ending.Wait()
+	if requests != nil {
+		_ = a.http.Close() // it ran out of time: cut what is left
+	}
+	a.service.Wait()
+	if err := errors.Join(requests, sockets); err != nil {
+		return fmt.Errorf("not everything ended within %s: %w", a.config.ShutdownTimeout, err)
+	}
+	return nil
+}

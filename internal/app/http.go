@@ -1,0 +1,127 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/icos-jobmanager/jobmanager/graph/graphiql"
+	"github.com/icos-jobmanager/jobmanager/internal/auth"
+)
+
+// The bounds of HTTP connections.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	mostHeaderBytes   = 64 << 10
+	// readyTimeout bounds one readiness check.
+	readyTimeout = 2 * time.Second
+)
+
+// buildHTTP mounts the doors.
+func (a *App) buildHTTP() error {
+	page, err := graphiql.Handler()
+	if err != nil {
+		return fmt.Errorf("the embedded GraphiQL is damaged: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", auth.Guard(a.mode(), a.door))
+	mux.Handle("/graphiql", page)
+	mux.Handle("/graphiql/", page)
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.Handle("GET /{$}", http.RedirectHandler("/graphiql", http.StatusFound))
+	a.http = &http.Server{
+		Handler:           a.logged(mux),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    mostHeaderBytes,
+	}
+	return nil
+}
+
+// mode is how callers are told apart.
+func (a *App) mode() auth.Mode { return auth.ModeFor(a.config.Host, a.config.InsecureNoAuth) }
+
+// healthz says that the process serves.
+func (a *App) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }
+
+// readyz says whether requests should be sent here: the database answers, its time is known, and the server
+// is not draining.
+func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-a.draining:
+		plain(w, http.StatusServiceUnavailable, "draining")
+		return
+	default:
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	err := a.store.Ready()
+	if err == nil {
+		err = a.store.Ping(ctx)
+	}
+	if err != nil {
+		a.logger.WarnContext(ctx, "not ready", "error", err)
+		plain(w, http.StatusServiceUnavailable, "the database does not answer")
+		return
+	}
+	plain(w, http.StatusOK, "ready")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text) // the client may be gone
+}
+
+// logged gives each request an id and logs how it went. Nothing of its headers or body is logged.
+func (a *App) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := uuid.NewString()
+		w.Header().Set("X-Request-Id", id)
+		begin := time.Now()
+		seen := &statusWriter{ResponseWriter: w}
+		next.ServeHTTP(seen, r)
+		a.logger.DebugContext(r.Context(), "request", "id", id, "method", r.Method, "path", r.URL.Path,
+			"status", seen.status, "took", time.Since(begin).Round(time.Microsecond))
+	})
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader notes the status.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes the status that a body without one means.
+func (w *statusWriter) Write(body []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(body)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Hijack hands the connection to the websocket transport, which asks the writer itself for it.
+func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.status = http.StatusSwitchingProtocols
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}

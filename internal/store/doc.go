@@ -1,0 +1,11 @@
+// Package store keeps groups, jobs, resources, agents and the log of events in SQLite or PostgreSQL. It is the
+// only package that speaks SQL. It decides nothing about jobs: rules come in as functions from the domain and
+// run inside its transactions.
+//
+// Start at Open, then at UpdateJobs (how a change is made) and snapshot (how a list is read). Whatever differs
+// between the two databases stands in dialect.go; the rest is the same query text on both, and the suite in
+// storetest runs on both.
+//
+// Order of locks, the same everywhere: jobs by id, then groups by id, then the one-row counter of revisions.
+// Nothing is locked after the counter.
+package store

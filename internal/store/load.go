@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+)
+
+// mostAttempts is how many attempts of a job are shown, the newest.
+const mostAttempts = 20
+
+// jobsOf makes jobs of rows.
+func jobsOf(rows []jobRow) []*jobmanager.Job {
+	jobs := make([]*jobmanager.Job, len(rows))
+	for i := range rows {
+		jobs[i] = rows[i].job()
+	}
+	return jobs
+}
+
+// index finds jobs by id and lists the ids.
+func index(jobs []*jobmanager.Job) (map[jobmanager.ID]*jobmanager.Job, []jobmanager.ID) {
+	byID := make(map[jobmanager.ID]*jobmanager.Job, len(jobs))
+	ids := make([]jobmanager.ID, len(jobs))
+	for i, job := range jobs {
+		byID[job.ID], ids[i] = job, job.ID
+	}
+	return byID, ids
+}
+
+// loadResources gives jobs their resources: one statement, none for no job.
+func loadResources(ctx context.Context, db bun.IDB, jobs []*jobmanager.Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	byID, ids := index(jobs)
+	var rows []resourceRow
+	if err := db.NewSelect().Model(&rows).Where("resource.job_id IN (?)", bun.List(ids)).Scan(ctx); err != nil {
+		return err
+	}
+	for i := range rows {
+		resource, err := rows[i].resource()
+		if err != nil {
+			return err
+		}
+		byID[resource.JobID].Resource = resource
+	}
+	return nil
+}
+
+// load gives jobs their resources and whatever else is wanted: one statement for each kind of thing.
+func (v *view) load(ctx context.Context, jobs []*jobmanager.Job, want jobmanager.JobLoad) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	if err := loadResources(ctx, v.tx, jobs); err != nil {
+		return err
+	}
+	steps := []struct {
+		wanted bool
+		load   func(context.Context, []*jobmanager.Job) error
+	}{
+		{want.Manifests, v.loadManifests},
+		{want.Attempts, v.loadAttempts},
+		{want.Group, v.loadGroups},
+		{want.Presence, v.loadPresence},
+	}
+	for _, step := range steps {
+		if !step.wanted {
+			continue
+		}
+		if err := step.load(ctx, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *view) loadManifests(ctx context.Context, jobs []*jobmanager.Job) error {
+	byID, ids := index(jobs)
+	var rows []manifestRow
+	err := v.tx.NewSelect().Model(&rows).Where("manifest.job_id IN (?)", bun.List(ids)).
+		Order("manifest.job_id", "manifest.position").Scan(ctx)
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs {
+		job.Manifests = []jobmanager.Manifest{}
+	}
+	for _, row := range rows {
+		job := byID[row.JobID]
+		job.Manifests = append(job.Manifests, jobmanager.Manifest{
+			Name: row.Name, APIVersion: row.APIVersion, Kind: row.Kind, Text: row.Text,
+		})
+	}
+	return nil
+}
+
+// loadAttempts gives the newest attempts of each job, the newest first.
+func (v *view) loadAttempts(ctx context.Context, jobs []*jobmanager.Job) error {
+	byID, ids := index(jobs)
+	ranked := v.tx.NewSelect().Model((*attemptRow)(nil)).Column("*").
+		ColumnExpr("row_number() OVER (PARTITION BY attempt.job_id ORDER BY attempt.epoch DESC) AS place").
+		Where("attempt.job_id IN (?)", bun.List(ids))
+	var rows []attemptRow
+	err := v.tx.NewSelect().Model(&rows).ModelTableExpr("(?) AS attempt", ranked).
+		Where("attempt.place <= ?", mostAttempts).Order("attempt.job_id", "attempt.place").Scan(ctx)
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs {
+		job.Attempts = []jobmanager.Attempt{}
+	}
+	for i := range rows {
+		job := byID[rows[i].JobID]
+		job.Attempts = append(job.Attempts, rows[i].attempt())
+	}
+	return nil
+}
+
+// loadGroups gives jobs their groups, without descriptor; jobs of one group share it.
+func (v *view) loadGroups(ctx context.Context, jobs []*jobmanager.Job) error {
+	ids := make([]jobmanager.ID, 0, len(jobs))
+	for _, job := range jobs {
+		ids = append(ids, job.GroupID)
+	}
+	var rows []groupRow
+	err := v.tx.NewSelect().Model(&rows).ExcludeColumn("descriptor").Where("job_group.id IN (?)", bun.List(ids)).Scan(ctx)
+	if err != nil {
+		return err
+	}
+	groups, err := groupsOf(rows)
+	byID := make(map[jobmanager.ID]*jobmanager.JobGroup, len(groups))
+	for _, group := range groups {
+		byID[group.ID] = group
+	}
+	for _, job := range jobs {
+		job.Group = byID[job.GroupID]
+	}
+	return err
+}
+
+// loadPresence tells for each job when its owner, and any agent of its orchestrator, was last heard of.
+func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
+	var orchestrators []jobmanager.Text
+	var owners []jobmanager.OwnerID
+	for _, job := range jobs {
+		orchestrators = append(orchestrators, job.Orchestrator)
+		owners = append(owners, job.Owner)
+	}
+	agents := func() *bun.SelectQuery {
+		return v.tx.NewSelect().Model((*agentRow)(nil)).Where("agent.orchestrator IN (?)", bun.List(orchestrators))
+	}
+	newest := agents().Column("orchestrator").ColumnExpr("'' AS owner_id").ColumnExpr("max(agent.last_seen_at) AS last_seen_at").
+		Group("orchestrator")
+	one := agents().Column("orchestrator", "owner_id", "last_seen_at").Where("agent.owner_id IN (?)", bun.List(owners))
+	var rows []agentRow
+	err := v.tx.NewSelect().TableExpr("(?) AS seen", newest.UnionAll(one)).Scan(ctx, &rows)
+	if err != nil {
+		return err
+	}
+	seen := make(map[agentRow]agentRow, len(rows))
+	for _, row := range rows {
+		seen[agentRow{Orchestrator: row.Orchestrator, OwnerID: row.OwnerID}] = row
+	}
+	for _, job := range jobs {
+		presence := &jobmanager.Presence{
+			Orchestrator: seen[agentRow{Orchestrator: string(job.Orchestrator)}].LastSeenAt.UTC(),
+		}
+		if job.Owner != "" {
+			presence.Owner = seen[agentRow{Orchestrator: string(job.Orchestrator), OwnerID: job.Owner}].LastSeenAt.UTC()
+		}
+		job.Presence = presence
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+
+	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+)
+
+// settle brings the phases of groups up to date, and deletes those that were only waiting to come to a stop.
+// The groups are locked first, in the order of their ids; the count that follows then sees what every earlier
+// holder of the lock did to its jobs. They come back as they are then.
+func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) ([]*jobmanager.JobGroup, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	groups, err := w.lockedGroups(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	tallies, err := w.tallies(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var changed, deleted []*jobmanager.JobGroup
+	for _, group := range groups {
+		events := group.Settle(tallies[group.ID], w.now)
+		w.tell(events...)
+		switch {
+		case group.Deleted:
+			deleted = append(deleted, group)
+		case len(events) > 0:
+			changed = append(changed, group)
+		}
+	}
+	if err := w.updatePhases(ctx, changed); err != nil {
+		return nil, err
+	}
+	return groups, w.deleteGroups(ctx, deleted)
+}
+
+// lockedGroups are without descriptor. A group that was deleted meanwhile is not there.
+func (w *writing) lockedGroups(ctx context.Context, ids []jobmanager.ID) ([]*jobmanager.JobGroup, error) {
+	var rows []groupRow
+	q := w.tx.NewSelect().Model(&rows).ExcludeColumn("descriptor").Where("job_group.id IN (?)", bun.List(ids)).Order("job_group.id")
+	if err := w.store.dialect.lock(q).Scan(ctx); err != nil {
+		return nil, err
+	}
+	return groupsOf(rows)
+}
+
+// tallies counts the jobs of groups.
+func (w *writing) tallies(ctx context.Context, ids []jobmanager.ID) (map[jobmanager.ID]jobmanager.Tally, error) {
+	var counts []struct {
+		GroupID   jobmanager.ID
+		Type      jobmanager.JobType
+		State     jobmanager.JobState
+		Unhealthy bool
+		N         int
+	}
+	err := w.tx.NewSelect().Model((*jobRow)(nil)).
+		Column("group_id", "type", "state", "unhealthy").ColumnExpr("count(*) AS n").
+		Where("job.group_id IN (?)", bun.List(ids)).
+		Group("group_id", "type", "state", "unhealthy").Scan(ctx, &counts)
+	if err != nil {
+		return nil, err
+	}
+	tallies := map[jobmanager.ID]jobmanager.Tally{}
+	for _, c := range counts {
+		tally := tallies[c.GroupID]
+		tally.Count(c.Type, c.State, c.Unhealthy, c.N)
+		tallies[c.GroupID] = tally
+	}
+	return tallies, nil
+}
+
+// updatePhases writes what Settle changes.
+func (w *writing) updatePhases(ctx context.Context, groups []*jobmanager.JobGroup) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	rows := make([]groupRow, len(groups))
+	for i, group := range groups {
+		rows[i] = groupRow{ID: group.ID, Phase: group.Phase, UpdatedAt: micros(group.UpdatedAt)}
+	}
+	_, err := w.tx.NewUpdate().With("_data", w.tx.NewValues(&rows).Column("id", "phase", "updated_at")).
+		Model((*groupRow)(nil)).TableExpr("_data").
+		Set("phase = _data.phase").Set("updated_at = _data.updated_at").
+		Where("job_group.id = _data.id").Exec(ctx)
+	return err
+}
+
+// deleteGroups removes groups with everything that is theirs, and tells of each job that goes.
+func (w *writing) deleteGroups(ctx context.Context, groups []*jobmanager.JobGroup) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	ids := make([]jobmanager.ID, len(groups))
+	for i, group := range groups {
+		ids[i] = group.ID
+	}
+	gone, err := w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("job.group_id IN (?)", bun.List(ids)).Order("job.group_id", "job.created_at", "job.id")
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range gone {
+		w.tell(t.job.Remove(w.now))
+	}
+	_, err = w.tx.NewDelete().Model((*groupRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
+	return err
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+)
+
+// UpdateJobs runs the rule on each job and stores what it changed; see jobmanager.Writer. The scope bounds
+// every pick, also those of agents and of the server itself, who see all tenants.
+//
+// Errors: the rule's own, as they are; NOT_FOUND names the id that is not there; CONFLICT when others kept
+// changing the same jobs; UNAVAILABLE.
+func (s *Store) UpdateJobs(ctx context.Context, which jobmanager.Which, rule jobmanager.JobRule) ([]*jobmanager.Job, error) {
+	if err := checkIDs(which.IDs...); err != nil {
+		return nil, err
+	}
+	var jobs []*jobmanager.Job
+	err := s.inWrite(ctx, which.Actor, func(ctx context.Context, w *writing) error {
+		list, err := w.pick(ctx, which)
+		if err != nil {
+			return err
+		}
+		jobs = make([]*jobmanager.Job, len(list))
+		for i, t := range list {
+			jobs[i] = t.job
+			if t.events, err = rule(t.job, w.now); err != nil {
+				return ruleError{err}
+			}
+		}
+		groups, err := w.storeJobs(ctx, list)
+		if err != nil {
+			return err
+		}
+		_, err = w.settle(ctx, groups)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jobs, nil
+}
+
+// pick reads and locks the jobs of an update.
+func (w *writing) pick(ctx context.Context, which jobmanager.Which) ([]*tracked, error) {
+	limit := which.Limit
+	if limit <= 0 || limit > jobmanager.LongestPage {
+		limit = jobmanager.LongestPage
+	}
+	dialect := w.store.dialect
+	switch {
+	case which.ExecutableFor != nil:
+		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+			q = within(executable(q, *which.ExecutableFor, w.now), "job", which.Scope)
+			return dialect.lockFree(q.Order("job.queued_at", "job.id").Limit(int64(limit)))
+		})
+	case which.LeaseOver:
+		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+			q = within(leaseOver(q, w.now), "job", which.Scope)
+			return dialect.lockFree(q.Order("job.id").Limit(int64(limit)))
+		})
+	case len(which.IDs) == 0:
+		return nil, nil
+	}
+	list, err := w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+		q = within(q.Where("job.id IN (?)", bun.List(which.IDs)), "job", which.Scope)
+		return dialect.lock(q.Order("job.id"))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, allThere(which.IDs, list)
+}
+
+// allThere answers NOT_FOUND with the first id that was not found.
+func allThere(ids []jobmanager.ID, list []*tracked) error {
+	for _, id := range ids {
+		if !slices.ContainsFunc(list, func(t *tracked) bool { return t.job.ID == id }) {
+			return notFound("job", id)
+		}
+	}
+	return nil
+}
+
+// within bounds a query to what the scope may see.
+func within(q *bun.SelectQuery, alias string, scope jobmanager.Scope) *bun.SelectQuery {
+	if scope.All {
+		return q
+	}
+	return q.Where("?.tenant = ?", bun.Ident(alias), scope.Tenant)
+}
+
+func notFound(what string, id jobmanager.ID) error {
+	return jobmanager.Errorf(jobmanager.CodeNotFound, "there is no %s %s", what, id)
+}
+
+// checkIDs answers INVALID for an id that is none: on one database it would be an error, on the other nothing.
+func checkIDs(ids ...jobmanager.ID) error {
+	for _, id := range ids {
+		if _, err := jobmanager.ParseID(string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

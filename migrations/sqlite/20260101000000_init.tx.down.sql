@@ -1,0 +1,10 @@
+DROP TABLE idempotency_keys;
+DROP TABLE agents;
+DROP TABLE events;
+DROP TABLE resources;
+DROP TABLE attempts;
+DROP TABLE manifests;
+DROP TABLE jobs;
+DROP TABLE job_groups;
+DROP TABLE identity;
+DROP TABLE counter;
