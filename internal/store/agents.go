@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
+	"strings"
+
+	"github.com/uptrace/bun"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -11,27 +13,26 @@ import (
 // SeeAgent notes that an agent was heard of; see jobmanager.Writer. It takes no revision. A time that is not
 // set is now; an older one than is known is not taken.
 func (s *Store) SeeAgent(ctx context.Context, agent jobmanager.Agent) error {
-	if agent.LastSeenAt.IsZero() {
-		agent.LastSeenAt = s.clock.Now()
-	}
-	if agent.Orchestrator == "" {
-		_, err := s.write.NewUpdate().Model((*agentRow)(nil)).
-			Set("last_seen_at = ?", micros(agent.LastSeenAt)).Set("protocol = ?", agent.Protocol).
-			Where("owner_id = ? AND last_seen_at < ?", plain(agent.OwnerID), micros(agent.LastSeenAt)).Exec(ctx)
-		return s.dialect.translate(err)
-	}
 	clusters, err := encoded(append([]string{}, plains(agent.Clusters)...))
 	if err != nil {
 		return err
 	}
 	row := agentRow{
 		Orchestrator: plain(agent.Orchestrator), OwnerID: plain(agent.OwnerID), Clusters: clusters,
-		LastSeenAt: micros(agent.LastSeenAt), Protocol: agent.Protocol,
+		LastSeenAt: micros(agent.LastSeenAt), Protocol: plain(agent.Protocol),
+	}
+	if agent.LastSeenAt.IsZero() {
+		row.LastSeenAt = s.clock.Now()
+	}
+	if agent.Orchestrator == "" {
+		_, err = s.write.NewUpdate().Model((*agentRow)(nil)).
+			Set("last_seen_at = CASE WHEN agent.last_seen_at < ? THEN ? ELSE agent.last_seen_at END", row.LastSeenAt, row.LastSeenAt).
+			Set("protocol = ?", row.Protocol).Where("agent.owner_id = ?", row.OwnerID).Exec(ctx)
+		return s.dialect.translate(err)
 	}
 	q := s.write.NewInsert().Model(&row).On("CONFLICT (owner_id) DO UPDATE").
-		Set("orchestrator = EXCLUDED.orchestrator").
 		Set("last_seen_at = CASE WHEN EXCLUDED.last_seen_at > agent.last_seen_at THEN EXCLUDED.last_seen_at ELSE agent.last_seen_at END").
-		Set("protocol = EXCLUDED.protocol")
+		Set("protocol = EXCLUDED.protocol").Set("orchestrator = EXCLUDED.orchestrator")
 	if agent.Clusters != nil {
 		q = q.Set("clusters = EXCLUDED.clusters")
 	}
@@ -39,7 +40,7 @@ func (s *Store) SeeAgent(ctx context.Context, agent jobmanager.Agent) error {
 	return s.dialect.translate(err)
 }
 
-// Agents gives a page of agents, by orchestrator and owner id. INVALID for a cursor of another list.
+// Agents gives a page of agents, by owner id. INVALID for a cursor of another list.
 func (s *Store) Agents(ctx context.Context, page jobmanager.PageRequest) (*jobmanager.AgentConnection, error) {
 	after, err := readAgentPlace(page.After)
 	if err != nil {
@@ -48,11 +49,9 @@ func (s *Store) Agents(ctx context.Context, page jobmanager.PageRequest) (*jobma
 	var list *jobmanager.AgentConnection
 	err = s.snapshot(ctx, func(ctx context.Context, v *view) error {
 		var rows []agentRow
-		q := v.tx.NewSelect().Model(&rows).Order("agent.orchestrator", "agent.owner_id").Limit(int64(page.First) + 1)
-		if page.After != "" {
-			q = q.Where("(agent.orchestrator, agent.owner_id) > (?, ?)", plain(after[0]), plain(after[1]))
-		}
-		if err := q.Scan(ctx); err != nil {
+		err := v.tx.NewSelect().Model(&rows).Where("agent.owner_id > ?", after).
+			Order("agent.owner_id").Limit(int64(page.First) + 1).Scan(ctx)
+		if err != nil {
 			return err
 		}
 		agents := make([]*jobmanager.Agent, len(rows))
@@ -68,22 +67,55 @@ func (s *Store) Agents(ctx context.Context, page jobmanager.PageRequest) (*jobma
 	return list, err
 }
 
-// agentPlace is the cursor of an agent: its key as a JSON list, for both parts may hold any character.
+// agentList marks the cursors of this list.
+const agentList = "agent|"
+
 func agentPlace(a *jobmanager.Agent) string {
-	key, _ := json.Marshal([2]string{a.Orchestrator, string(a.OwnerID)}) // strings cannot fail
-	return base64.RawURLEncoding.EncodeToString(key)
+	return base64.RawURLEncoding.EncodeToString([]byte(agentList + string(a.OwnerID)))
 }
 
-func readAgentPlace(cursor string) (key [2]string, err error) {
+// readAgentPlace gives the owner id that a cursor stands at; it is empty before the first, whose id never is.
+func readAgentPlace(cursor string) (string, error) {
 	if cursor == "" {
-		return key, nil
+		return "", nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err == nil {
-		err = json.Unmarshal(text, &key)
+	owner, ours := strings.CutPrefix(string(text), agentList)
+	if err != nil || !ours {
+		return "", jobmanager.Errorf(jobmanager.CodeInvalid, "after is not a cursor of this list: send back one that the list gave, or none")
 	}
-	if err != nil {
-		return key, jobmanager.Wrap(jobmanager.CodeInvalid, err, "after is not a cursor of this list: send back one that the list gave, or none")
+	return plain(owner), nil
+}
+
+// loadPresence tells for each job when its owner, and any agent of its orchestrator, was last heard of.
+func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
+	var orchestrators []jobmanager.Text
+	var owners []jobmanager.OwnerID
+	for _, job := range jobs {
+		orchestrators, owners = append(orchestrators, job.Orchestrator), append(owners, job.Owner)
 	}
-	return key, nil
+	agents := func() *bun.SelectQuery { return v.tx.NewSelect().Model((*agentRow)(nil)) }
+	newest := agents().Column("orchestrator").ColumnExpr("'' AS owner_id").ColumnExpr("max(agent.last_seen_at) AS last_seen_at").
+		Where("agent.orchestrator IN (?)", bun.List(orchestrators)).Group("orchestrator")
+	one := agents().ColumnExpr("'' AS orchestrator").Column("owner_id", "last_seen_at").
+		Where("agent.owner_id IN (?)", bun.List(owners))
+	var rows []agentRow
+	if err := v.tx.NewSelect().TableExpr("(?) AS seen", newest.UnionAll(one)).Scan(ctx, &rows); err != nil {
+		return err
+	}
+	byOrchestrator, byOwner := map[string]agentRow{}, map[jobmanager.OwnerID]agentRow{}
+	for _, row := range rows {
+		if row.OwnerID == "" {
+			byOrchestrator[row.Orchestrator] = row
+			continue
+		}
+		byOwner[row.OwnerID] = row
+	}
+	for _, job := range jobs {
+		job.Presence = &jobmanager.Presence{
+			Owner:        byOwner[job.Owner].LastSeenAt.UTC(),
+			Orchestrator: byOrchestrator[string(job.Orchestrator)].LastSeenAt.UTC(),
+		}
+	}
+	return nil
 }

@@ -67,14 +67,7 @@ func (s *Store) ChangeGroup(
 		if group, jobs, err = w.wholeGroup(ctx, scope, id); err != nil {
 			return err
 		}
-		events, err := change.Rule(group, w.now)
-		if err != nil {
-			return ruleError{err}
-		}
-		if !group.Deleted {
-			events = append(events, group.Settle(tallyOf(group.Jobs), w.now)...)
-		}
-		if err := w.storeGroup(ctx, group, jobs, events); err != nil {
+		if err := w.applyGroupRule(ctx, group, jobs, change.Rule); err != nil {
 			return err
 		}
 		return w.remember(ctx, change.Request)
@@ -125,45 +118,54 @@ func (w *writing) wholeGroup(
 	return group, list, nil
 }
 
-// storeGroup writes a group and its jobs after a rule, or removes them.
-func (w *writing) storeGroup(ctx context.Context, group *jobmanager.JobGroup, jobs []*tracked, events []jobmanager.Event) error {
-	if group.Deleted {
-		w.tell(events...)
-		return w.deleteGroups(ctx, []*jobmanager.JobGroup{group})
+// applyGroupRule runs the rule and stores what it made of the group and its jobs. All jobs are here and locked,
+// so they are counted here. Events are told in this order: the group's own, its jobs', the new phase.
+func (w *writing) applyGroupRule(ctx context.Context, group *jobmanager.JobGroup, jobs []*tracked, rule jobmanager.GroupRule) error {
+	before, err := newGroupRow(group)
+	if err != nil {
+		return err
 	}
-	// The jobs' own events stand among the group's, in the rule's order; they are told with them below.
-	byID := map[jobmanager.ID]*tracked{}
+	events, err := rule(group, w.now)
+	if err != nil {
+		return ruleError{err}
+	}
+	w.hand(events, jobs)
+	var settled []jobmanager.Event
+	if !group.Deleted {
+		settled = group.Settle(tallyOf(group.Jobs), w.now)
+	}
+	if group.Deleted {
+		for _, t := range jobs {
+			w.tell(t.events...)
+		}
+		w.tell(settled...)
+		return w.deleteGroups(ctx, []jobmanager.ID{group.ID}, jobs)
+	}
+	if _, err := w.storeJobs(ctx, jobs); err != nil {
+		return err
+	}
+	w.tell(settled...)
+	after, err := newGroupRow(group)
+	if err != nil || after == before {
+		return err
+	}
+	_, err = w.tx.NewUpdate().Model(&after).ExcludeColumn("tenant", "name", "created_at").WherePK().Exec(ctx)
+	return err
+}
+
+// hand gives the events about jobs to the jobs, and tells those about the group.
+func (w *writing) hand(events []jobmanager.Event, jobs []*tracked) {
+	byID := make(map[jobmanager.ID]*tracked, len(jobs))
 	for _, t := range jobs {
 		byID[t.job.ID] = t
 	}
-	var attempts []attemptRow
-	_, err := w.storeJobs(ctx, jobs)
-	if err != nil {
-		return err
-	}
-	for i := range events {
-		event := &events[i]
-		if event.Job == nil || byID[event.JobID] == nil {
+	for _, event := range events {
+		if t := byID[event.JobID]; t != nil {
+			t.events = append(t.events, event)
 			continue
 		}
-		event.Job.Version = byID[event.JobID].job.Version
-		if event.Attempt != nil {
-			attempts = append(attempts, newAttemptRow(event.JobID, event.Attempt))
-		}
+		w.tell(event)
 	}
-	if err := w.writeAttempts(ctx, attempts); err != nil {
-		return err
-	}
-	w.tell(events...)
-	if len(events) == 0 {
-		return nil
-	}
-	row, err := newGroupRow(group)
-	if err != nil {
-		return err
-	}
-	_, err = w.tx.NewUpdate().Model(&row).ExcludeColumn("tenant", "created_at").WherePK().Exec(ctx)
-	return err
 }
 
 func tallyOf(jobs []*jobmanager.Job) jobmanager.Tally {

@@ -98,7 +98,7 @@ func (v *view) loadManifests(ctx context.Context, jobs []*jobmanager.Job) error 
 	return nil
 }
 
-// loadAttempts gives the newest attempts of each job, the newest first.
+// loadAttempts gives the newest attempts of each job, the oldest of them first.
 func (v *view) loadAttempts(ctx context.Context, jobs []*jobmanager.Job) error {
 	byID, ids := index(jobs)
 	ranked := v.tx.NewSelect().Model((*attemptRow)(nil)).Column("*").
@@ -106,7 +106,7 @@ func (v *view) loadAttempts(ctx context.Context, jobs []*jobmanager.Job) error {
 		Where("attempt.job_id IN (?)", bun.List(ids))
 	var rows []attemptRow
 	err := v.tx.NewSelect().Model(&rows).ModelTableExpr("(?) AS attempt", ranked).
-		Where("attempt.place <= ?", mostAttempts).Order("attempt.job_id", "attempt.place").Scan(ctx)
+		Where("attempt.place <= ?", mostAttempts).Order("attempt.job_id", "attempt.epoch").Scan(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,39 +140,4 @@ func (v *view) loadGroups(ctx context.Context, jobs []*jobmanager.Job) error {
 		job.Group = byID[job.GroupID]
 	}
 	return err
-}
-
-// loadPresence tells for each job when its owner, and any agent of its orchestrator, was last heard of.
-func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
-	var orchestrators []jobmanager.Text
-	var owners []jobmanager.OwnerID
-	for _, job := range jobs {
-		orchestrators = append(orchestrators, job.Orchestrator)
-		owners = append(owners, job.Owner)
-	}
-	agents := func() *bun.SelectQuery {
-		return v.tx.NewSelect().Model((*agentRow)(nil)).Where("agent.orchestrator IN (?)", bun.List(orchestrators))
-	}
-	newest := agents().Column("orchestrator").ColumnExpr("'' AS owner_id").ColumnExpr("max(agent.last_seen_at) AS last_seen_at").
-		Group("orchestrator")
-	one := agents().Column("orchestrator", "owner_id", "last_seen_at").Where("agent.owner_id IN (?)", bun.List(owners))
-	var rows []agentRow
-	err := v.tx.NewSelect().TableExpr("(?) AS seen", newest.UnionAll(one)).Scan(ctx, &rows)
-	if err != nil {
-		return err
-	}
-	seen := make(map[agentRow]agentRow, len(rows))
-	for _, row := range rows {
-		seen[agentRow{Orchestrator: row.Orchestrator, OwnerID: row.OwnerID}] = row
-	}
-	for _, job := range jobs {
-		presence := &jobmanager.Presence{
-			Orchestrator: seen[agentRow{Orchestrator: string(job.Orchestrator)}].LastSeenAt.UTC(),
-		}
-		if job.Owner != "" {
-			presence.Owner = seen[agentRow{Orchestrator: string(job.Orchestrator), OwnerID: job.Owner}].LastSeenAt.UTC()
-		}
-		job.Presence = presence
-	}
-	return nil
 }

@@ -10,18 +10,18 @@ import (
 
 // settle brings the phases of groups up to date, and deletes those that were only waiting to come to a stop.
 // The groups are locked first, in the order of their ids; the count that follows then sees what every earlier
-// holder of the lock did to its jobs. They come back as they are then.
-func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) ([]*jobmanager.JobGroup, error) {
+// holder of the lock did to its jobs.
+func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) error {
 	if len(ids) == 0 {
-		return nil, nil
+		return nil
 	}
 	groups, err := w.lockedGroups(ctx, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	tallies, err := w.tallies(ctx, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var changed, deleted []*jobmanager.JobGroup
 	for _, group := range groups {
@@ -35,9 +35,9 @@ func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) ([]*jobmanage
 		}
 	}
 	if err := w.updatePhases(ctx, changed); err != nil {
-		return nil, err
+		return err
 	}
-	return groups, w.deleteGroups(ctx, deleted)
+	return w.deleteSettled(ctx, deleted)
 }
 
 // lockedGroups are without descriptor. A group that was deleted meanwhile is not there.
@@ -91,8 +91,8 @@ func (w *writing) updatePhases(ctx context.Context, groups []*jobmanager.JobGrou
 	return err
 }
 
-// deleteGroups removes groups with everything that is theirs, and tells of each job that goes.
-func (w *writing) deleteGroups(ctx context.Context, groups []*jobmanager.JobGroup) error {
+// deleteSettled removes groups whose last job came to rest, and tells of each job that goes.
+func (w *writing) deleteSettled(ctx context.Context, groups []*jobmanager.JobGroup) error {
 	if len(groups) == 0 {
 		return nil
 	}
@@ -106,9 +106,14 @@ func (w *writing) deleteGroups(ctx context.Context, groups []*jobmanager.JobGrou
 	if err != nil {
 		return err
 	}
-	for _, t := range gone {
+	return w.deleteGroups(ctx, ids, gone)
+}
+
+// deleteGroups removes groups with everything that is theirs.
+func (w *writing) deleteGroups(ctx context.Context, ids []jobmanager.ID, jobs []*tracked) error {
+	for _, t := range jobs {
 		w.tell(t.job.Remove(w.now))
 	}
-	_, err = w.tx.NewDelete().Model((*groupRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
+	_, err := w.tx.NewDelete().Model((*groupRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	return err
 }

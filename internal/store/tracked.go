@@ -74,7 +74,7 @@ func (w *writing) storeJobs(ctx context.Context, list []*tracked) ([]jobmanager.
 }
 
 // settleEvents gives the events the job's new version, and takes the attempts out of them: each once, as the
-// last event that tells of it has it.
+// last event that tells of it has it, for one statement may not write a row twice.
 func (t *tracked) settleEvents() []attemptRow {
 	var rows []attemptRow
 	for i := range t.events {

@@ -35,8 +35,7 @@ func (s *Store) UpdateJobs(ctx context.Context, which jobmanager.Which, rule job
 		if err != nil {
 			return err
 		}
-		_, err = w.settle(ctx, groups)
-		return err
+		return w.settle(ctx, groups)
 	})
 	if err != nil {
 		return nil, err

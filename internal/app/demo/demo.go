@@ -81,18 +81,13 @@ func play(ctx context.Context, c config.Config, host *server, say *narrator, run
 	for _, name := range []string{"ocm", "nuvla"} {
 		running.Go(func() { runAgent(ctx, c, host.url, name, say) })
 	}
-	if err := watch(ctx, host.url, group.ID, say); err != nil {
-		return err
-	}
-	if err := api.table(ctx, group.ID, say); err != nil {
-		return err
-	}
-	if c.Once {
-		return nil
-	}
-	say.hints(host, group.ID)
-	<-ctx.Done()
-	return nil
+	return watch(ctx, host.url, group.ID, say, func() (bool, error) {
+		if err := api.table(ctx, group.ID, say); err != nil || c.Once {
+			return c.Once, err
+		}
+		say.hints(host, group.ID)
+		return false, nil
+	})
 }
 
 // runAgent is one agent process's worth of work, here in a goroutine: it claims over a websocket like any.

@@ -12,14 +12,21 @@ import (
 )
 
 // watch tells each change of the group's jobs and of its phase, as the server pushes them over a websocket,
-// until the group is RUNNING and every resource is available. When the connection is lost it comes back and
-// goes on behind the last cursor, so that it tells nothing twice and misses nothing.
-func watch(ctx context.Context, url, groupID string, say *narrator) error {
-	w := &watcher{groupID: groupID, say: say, after: map[string]string{}, available: map[string]bool{}, told: map[string]string{}}
+// until ctx ends. When the group is RUNNING and every resource is available for the first time it calls up, and
+// ends when that says so. When the connection is lost it comes back and goes on behind the last cursor, so that
+// it tells nothing twice and misses nothing.
+func watch(ctx context.Context, url, groupID string, say *narrator, up func() (end bool, err error)) error {
+	w := &watcher{
+		groupID: groupID, say: say, up: up,
+		after: map[string]string{}, available: map[string]bool{}, told: map[string]string{},
+	}
 	for {
 		err := w.follow(ctx, "ws"+strings.TrimPrefix(url, "http")+"/graphql")
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if errors.Is(err, errEnough) {
+			return nil
 		}
 		var refused *refusal
 		if errors.As(err, &refused) {
@@ -37,11 +44,15 @@ func watch(ctx context.Context, url, groupID string, say *narrator) error {
 type watcher struct {
 	groupID   string
 	say       *narrator
-	after     map[string]string // newest cursor of each subscription
+	up        func() (bool, error) // nil once it was called
+	after     map[string]string    // newest cursor of each subscription
 	running   bool
 	available map[string]bool // by job id
 	told      map[string]string
 }
+
+// errEnough ends a watch that has seen what it was for.
+var errEnough = errors.New("the application runs")
 
 // refusal is an answer that no second try changes.
 type refusal struct{ message string }
@@ -63,7 +74,7 @@ type envelope struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// follow opens a socket and reads until the group runs (nil), ctx ends or the connection is lost.
+// follow opens a socket and reads until ctx ends, the connection is lost or it was enough.
 func (w *watcher) follow(ctx context.Context, url string) error {
 	dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}, HandshakeTimeout: 5 * time.Second}
 	conn, answer, err := dialer.DialContext(ctx, url, nil)
@@ -76,7 +87,7 @@ func (w *watcher) follow(ctx context.Context, url string) error {
 	if err := conn.WriteJSON(envelope{Type: "connection_init"}); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	for !w.done() {
+	for {
 		var message envelope
 		if err := conn.ReadJSON(&message); err != nil {
 			return fmt.Errorf("read: %w", err)
@@ -84,8 +95,18 @@ func (w *watcher) follow(ctx context.Context, url string) error {
 		if err := w.take(conn, message); err != nil {
 			return err
 		}
+		if w.up == nil || !w.done() {
+			continue
+		}
+		end, err := w.up()
+		w.up = nil
+		if err != nil {
+			return &refusal{err.Error()}
+		}
+		if end {
+			return errEnough
+		}
 	}
-	return nil
 }
 
 // take answers or tells one message.
