@@ -64,21 +64,29 @@ func (j *Job) Rematch(match Match, componentType string, lc LifeCycle, now time.
 	return []Event{j.event(JobMatched, former, now, "on "+j.Target.Cluster)}
 }
 
-// settleTarget gives the job the first target that can run its component, or the reason why it waits.
+// settleTarget gives the job the first target that can run its component, or the reason why it waits. A job
+// without manifests waits for those, whether or not a target was found: nothing else would help it.
 func (j *Job) settleTarget(match Match, componentType string, lc LifeCycle, now time.Time) {
 	for i := range match.Targets {
 		target := match.Targets[i]
-		if !lc.fits(componentType, target.Orchestrator) {
-			continue
+		if lc.fits(componentType, target.Orchestrator) {
+			j.Target, j.Orchestrator = &target, Text(target.Orchestrator)
+			break
 		}
-		j.Target, j.Orchestrator = &target, Text(target.Orchestrator)
+	}
+	switch {
+	case j.ManifestCount == 0:
+		j.hold(HoldNoManifests, "the descriptor carries no manifest for component "+j.Component+": submit one that does", now)
+	case j.Target != nil:
 		j.NotBefore, j.MatchTries = time.Time{}, 0
 		j.hold("", "", now)
-		if j.ManifestCount == 0 {
-			j.hold(HoldNoManifests, "the descriptor carries no manifest for component "+j.Component+": submit one that does", now)
-		}
-		return
+	default:
+		j.waitForTarget(match, componentType, lc, now)
 	}
+}
+
+// waitForTarget says why there is no target, and spaces the next try.
+func (j *Job) waitForTarget(match Match, componentType string, lc LifeCycle, now time.Time) {
 	j.MatchTries++
 	j.NotBefore = now.Add(doubling(lc.Rematch, lc.MaxRematch, j.MatchTries))
 	if len(match.Targets) > 0 {

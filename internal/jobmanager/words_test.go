@@ -134,6 +134,11 @@ func TestMatchesAreSettledByWhatFits(t *testing.T) {
 		"no target":              {[]jobmanager.Match{{Component: "web", Reason: "too small"}}, jobmanager.HoldNoTarget, ""},
 		"the Matchmaker is down": {nil, jobmanager.HoldNoTarget, ""},
 	}
+	bare := jobmanager.Descriptor{Name: "app", Components: []jobmanager.Component{{Name: "web"}}}
+	g, _ := jobmanager.NewJobGroup(jobmanager.Submission{Descriptor: bare}, jobmanager.DefaultLifeCycle(), func() jobmanager.ID { return "" }, start)
+	if g.Jobs[0].Hold != jobmanager.HoldNoManifests {
+		t.Errorf("without manifests and target it is held by %q", g.Jobs[0].Hold)
+	}
 	for name, test := range tests {
 		next := 0
 		ids := func() jobmanager.ID { next++; return jobmanager.ID(fmt.Sprintf("00000000-0000-7000-8000-%012d", next)) }
