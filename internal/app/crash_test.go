@@ -35,8 +35,7 @@ func serveInstead() bool {
 		err = app.Serve(ctx, c, "test")
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		fmt.Fprintln(os.Stderr, err) // the test sees that it never becomes ready
 	}
 	return true
 }

@@ -21,15 +21,18 @@ func (c systemClock) After(ctx context.Context, d time.Duration) <-chan time.Tim
 	return after(ctx, d, c.Now)
 }
 
-// after waits by a real timer. The goroutine ends with the timer or with ctx.
+// after waits by a real timer, in a goroutine that ends with the timer or with ctx.
 func after(ctx context.Context, d time.Duration, now func() time.Time) <-chan time.Time {
 	fire := make(chan time.Time, 1) // room for one: nobody need be listening any more
-	timer := time.AfterFunc(d, func() {
-		if ctx.Err() == nil {
+	timer := time.NewTimer(d)
+	go func() {
+		defer timer.Stop()
+		select {
+		case <-timer.C:
 			fire <- now()
+		case <-ctx.Done():
 		}
-	})
-	context.AfterFunc(ctx, func() { timer.Stop() })
+	}()
 	return fire
 }
 

@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -113,7 +116,7 @@ func (d dialect) translate(err error) error {
 	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
 		return translateSQLite(failure)
 	}
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || isClosed(err) {
+	if isUnreachable(err) {
 		return jobmanager.Wrap(jobmanager.CodeUnavailable, err, "the database cannot be reached: try again")
 	}
 	return jobmanager.Wrap(jobmanager.CodeInternal, err, "the database failed")
@@ -158,12 +161,18 @@ func translateSQLite(failure *sqlite.Error) error {
 	return jobmanager.Wrap(jobmanager.CodeInternal, failure, "the database failed")
 }
 
-// isClosed says whether the connection, or the store itself, is gone.
-func isClosed(err error) bool {
-	text := err.Error() // database/sql and pgxpool export no error for a closed pool
-	return errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) || pgconn.SafeToRetry(err) ||
-		strings.Contains(text, "database is closed") || strings.Contains(text, "closed pool") ||
-		strings.Contains(text, "unexpected EOF") || strings.Contains(text, "connection reset") || strings.Contains(text, "conn closed")
+// isUnreachable says whether the connection, or the store itself, is gone.
+func isUnreachable(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	text := err.Error() // database/sql and pgx export no error for what was closed
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, sql.ErrTxDone) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) ||
+		strings.Contains(text, "database is closed") || strings.Contains(text, "closed pool") || strings.Contains(text, "conn closed")
 }
 
 // ignoreNoRows is for statements that may match nothing.

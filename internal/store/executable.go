@@ -40,7 +40,8 @@ func unmatched(q *bun.SelectQuery, now time.Time) *bun.SelectQuery {
 		Where("(job.not_before IS NULL OR job.not_before <= ?)", micros(now))
 }
 
-// Executable lists what the agent may claim now, the oldest first, with manifests; see jobmanager.Reader.
+// Executable lists what the agent may claim now, the oldest first, with manifests and groups; see
+// jobmanager.Reader.
 func (s *Store) Executable(ctx context.Context, agent jobmanager.Agent, page jobmanager.PageRequest) (*jobmanager.JobConnection, error) {
 	order, err := newKeyset(queueOrder(), page.After)
 	if err != nil {
@@ -53,7 +54,7 @@ func (s *Store) Executable(ctx context.Context, agent jobmanager.Agent, page job
 		if err := order.page(q, page.First).Scan(ctx); err != nil {
 			return err
 		}
-		list, err = v.jobPage(ctx, rows, page, order.column, jobmanager.JobLoad{Manifests: true})
+		list, err = v.jobPage(ctx, rows, page, order.column, jobmanager.JobLoad{Manifests: true, Group: true})
 		return err
 	})
 	return list, err

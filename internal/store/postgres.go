@@ -32,7 +32,8 @@ func (s *Store) openPostgres(ctx context.Context, text string, conns int) error 
 	if conns <= 0 {
 		conns = postgresConns
 	}
-	config.MaxConns = int32(min(conns, 10_000)) //nolint:gosec // bounded right here
+	// Two at least: a migration runs beside the connection that holds its lock.
+	config.MaxConns = int32(min(max(conns, 2), 10_000)) //nolint:gosec // bounded right here
 	tunePostgres(config.ConnConfig)
 	config.AfterConnect = s.readIdentity
 	pool, err := pgxpool.NewWithConfig(ctx, config)

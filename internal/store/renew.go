@@ -37,13 +37,13 @@ func (s *Store) RenewLeases(
 	}
 	// In the order of the ids, as everyone locks jobs.
 	slices.SortFunc(rows, func(a, b renewalRow) int { return strings.Compare(string(a.JobID), string(b.JobID)) })
-	err := s.inWrite(ctx, "", func(ctx context.Context, w *writing) error {
-		now := w.now.UnixMicro()
+	err := s.untilWon(ctx, func() error {
+		now := s.clock.Now().UnixMicro()
 		var renewed []struct {
 			ID         jobmanager.ID
 			LeaseUntil int64
 		}
-		err := w.tx.NewUpdate().With("_renewal", w.tx.NewValues(&rows)).Model((*jobRow)(nil)).TableExpr("_renewal").
+		err := s.write.NewUpdate().With("_renewal", s.write.NewValues(&rows)).Model((*jobRow)(nil)).TableExpr("_renewal").
 			Set("lease_until = ? + job.lease_seconds * 1000000", now).
 			Where("job.id = _renewal.job_id AND job.epoch = _renewal.at_epoch").
 			Where("job.owner_id = ?", plain(owner)).

@@ -29,12 +29,22 @@ type ruleError struct{ error }
 // inWrite runs do in a transaction and writes the events that it collected, with the next revisions, as the
 // last two statements. A transaction that lost to others is tried again; do may run more than once.
 func (s *Store) inWrite(ctx context.Context, actor string, do func(context.Context, *writing) error) error {
+	var newest jobmanager.Revision
+	err := s.untilWon(ctx, func() (err error) {
+		newest, err = s.tryWrite(ctx, actor, do)
+		return err
+	})
+	if err == nil && newest > 0 && s.onCommit != nil {
+		s.onCommit(newest)
+	}
+	return err
+}
+
+// untilWon tries again, within bounds, what lost to others, and makes the error that remains ours.
+func (s *Store) untilWon(ctx context.Context, attempt func() error) error {
 	for try := 1; ; try++ {
-		newest, err := s.tryWrite(ctx, actor, do)
+		err := attempt()
 		if err == nil {
-			if newest > 0 && s.onCommit != nil {
-				s.onCommit(newest)
-			}
 			return nil
 		}
 		if refusal, ok := errors.AsType[ruleError](err); ok {

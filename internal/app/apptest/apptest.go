@@ -24,6 +24,8 @@ type Options struct {
 	Configure func(*config.Config)
 	// Pace is how often things happen by themselves.
 	Pace service.Pace
+	// Clock is one that the test moves; nil means the real one.
+	Clock *testkit.Clock
 }
 
 // Server is a running server.
@@ -65,7 +67,11 @@ func Start(t testing.TB, options Options) *Server {
 	if options.Configure != nil {
 		options.Configure(&c)
 	}
-	server, err := app.New(t.Context(), c, app.Options{Version: "test", Logger: Logger(t), Pace: options.Pace})
+	appOptions := app.Options{Version: "test", Logger: Logger(t), Pace: options.Pace}
+	if options.Clock != nil {
+		appOptions.Clock = options.Clock
+	}
+	server, err := app.New(t.Context(), c, appOptions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +91,7 @@ func Start(t testing.TB, options Options) *Server {
 	}
 	t.Cleanup(func() {
 		s.stop()
-		s.Client.Close()
+		s.Close()
 	})
 	return s
 }

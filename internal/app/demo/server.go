@@ -78,7 +78,7 @@ func (s *server) supervise(ctx context.Context, say *narrator) error {
 		begin := time.Now()
 		err := s.run(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped, and its end is what was wanted
 		}
 		if early++; time.Since(begin) > 2*time.Second {
 			early = 0
@@ -92,7 +92,7 @@ func (s *server) supervise(ctx context.Context, say *narrator) error {
 
 // run starts the process and waits for its end; when ctx ends it is asked to stop.
 func (s *server) run(ctx context.Context) error {
-	command := exec.CommandContext(ctx, s.binary, "serve")
+	command := exec.CommandContext(ctx, s.binary, "serve") //nolint:gosec // its own binary
 	command.Env, command.Stdout, command.Stderr = s.env, s.log, s.log
 	// A group of its own: Control-C in the terminal is for the demo, which stops the server last.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

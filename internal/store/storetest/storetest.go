@@ -1,0 +1,65 @@
+// Package storetest is what a store promises, as tests: the same suite runs on SQLite and on PostgreSQL, and
+// behaviour is added here, not to a test of one database. It goes through the exported methods only. Start at
+// Run; the file names say which promise stands where.
+package storetest
+
+import (
+	"testing"
+
+	"github.com/icos-jobmanager/jobmanager/internal/store"
+)
+
+// Open gives a store on a fresh, migrated database of its own, closed when the test ends. It fills in the URL
+// of the configuration and leaves the rest as it is.
+type Open func(t testing.TB, config store.Config) *store.Store
+
+// Run runs the whole suite.
+func Run(t *testing.T, open Open) {
+	promises := []struct {
+		name string
+		test func(*testing.T, *bench)
+	}{
+		{"a group comes back as it was stored", testRoundTrip},
+		{"values keep the order of keys and the spelling of numbers", testValuesAsWritten},
+		{"an idempotency key is kept with its result", testIdempotency},
+		{"what is not there or not in the scope is not found", testNotFound},
+		{"a malformed id or cursor is invalid", testMalformed},
+		{"one of fifty concurrent claimers wins", testOneWinner},
+		{"batch claims give each job one owner", testBatchClaims},
+		{"claims come oldest claimable first", testClaimOrder},
+		{"attempts are kept with their job", testAttempts},
+		{"a rule's error leaves nothing behind", testRuleError},
+		{"a rule that changes nothing writes nothing", testUnchanged},
+		{"a resource follows its job's rules", testResource},
+		{"reports about one job do not overwrite each other", testConcurrentReports},
+		{"the last-seen mark is written without an event", testSeenMark},
+		{"renewal extends what is held and leaves the rest", testRenewal},
+		{"leases that ran out are found", testExpiry},
+		{"the next chance is the earliest of all that waits for time", testNextChance},
+		{"executable means what the rule says", testExecutableEqualsRule},
+		{"jobs that wait for a target are listed when due", testUnmatched},
+		{"revisions are dense and a follower misses nothing", testFollow},
+		{"an event carries what it tells of", testEventContent},
+		{"a cursor that leads nowhere is expired", testCursorExpired},
+		{"events are paged, filtered and scoped", testEventPage},
+		{"a commit with events is told", testOnCommit},
+		{"phases are right when jobs finish at once", testConcurrentFinish},
+		{"a group stops and is deleted", testStopAndDelete},
+		{"a group marked for it goes with its last Delete", testDeleteWhenStopped},
+		{"a group's change and its jobs' claims do not deadlock", testStopAgainstClaims},
+		{"groups are paged in every order", testGroupPages},
+		{"jobs are paged in every order", testJobPages},
+		{"filters pick", testFilters},
+		{"what is loaded is not nil and what is not loaded is", testLoad},
+		{"a group's own jobs come in pages", testMemberPages},
+		{"agents are remembered", testAgents},
+		{"special characters are kept", testSpecialCharacters},
+		{"a closed store is unavailable", testClosed},
+	}
+	for _, promise := range promises {
+		t.Run(promise.name, func(t *testing.T) {
+			t.Parallel()
+			promise.test(t, newBench(t, open))
+		})
+	}
+}
