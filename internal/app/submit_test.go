@@ -124,7 +124,7 @@ func TestMatchmakerThatIsDownIsTheCallersChoice(t *testing.T) {
 		return seen.Job.Target != nil
 	})
 	var offer offered
-	agent.Next(&offer)
+	advanceWhile(clock, time.Second, func() { agent.Next(&offer) })
 	if offer.JobExecutable.Component != "front" {
 		t.Errorf("offered %+v", offer)
 	}

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -33,8 +34,7 @@ func TestSilentAgentLosesItsJobToAnother(t *testing.T) {
 			return seen.Job.Lease == nil && seen.Job.Waiting.Reason == "BackingOff"
 		})
 		awaitJob(t, changes, func(j watchedJob) bool { return j.Lease == nil && j.State == "PROGRESSING" })
-		clock.Advance(6 * time.Second) // the backoff after the first attempt
-		other.Next(&offer)
+		advanceWhile(clock, 6*time.Second, func() { other.Next(&offer) }) // the backoff after the first attempt
 		if offer.JobExecutable.ID != job {
 			t.Errorf("offered %s, want the job whose lease ran out", offer.JobExecutable.ID)
 		}
@@ -85,6 +85,28 @@ func advanceUntil(t *testing.T, clock *testkit.Clock, d time.Duration, done func
 		}
 		clock.Advance(time.Millisecond) // whoever began to wait after the first step
 	}
+}
+
+// advanceWhile moves the clock by d again and again while the test waits for what that brings about: a
+// goroutine of the server may only begin to wait after a step.
+func advanceWhile(clock *testkit.Clock, d time.Duration, wait func()) {
+	done := make(chan struct{})
+	var steps sync.WaitGroup
+	steps.Go(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			clock.Advance(d)
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	defer steps.Wait()
+	defer close(done) // also when wait ends the test
+	wait()
 }
 
 func TestDrainedServerSendsItsClientsElsewhere(t *testing.T) {

@@ -129,9 +129,10 @@ type Reader interface {
 	Kinds(ctx context.Context, scope Scope, ids []ID) (map[ID]string, error)
 	// Executable lists what the agent may claim now, oldest first, at most first jobs, with manifests.
 	Executable(ctx context.Context, agent Agent, page PageRequest) (*JobConnection, error)
-	// NextChance is the earliest time after now at which a job that no agent holds becomes claimable by time
-	// alone, or a lease runs out; zero when there is none. It reads an index, not the table.
-	NextChance(ctx context.Context) (time.Time, error)
+	// NextChance is the earliest time after since at which a job that no agent holds becomes claimable by time
+	// alone or is to be matched again, or a lease runs out; a lease that ran out before counts too, until its
+	// expiry is written. Zero when there is none. It reads indexes, not the table.
+	NextChance(ctx context.Context, since time.Time) (time.Time, error)
 	// Unmatched lists groups with jobs that wait for a target and are due to be matched again, with their
 	// descriptor text and those jobs, at most limit.
 	Unmatched(ctx context.Context, limit int) ([]*JobGroup, error)

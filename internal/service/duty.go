@@ -22,32 +22,36 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	since := s.Clock.Now()
 	for ctx.Err() == nil {
-		next, err := s.Store.NextChance(ctx)
+		next, err := s.Store.NextChance(ctx, since)
 		s.tried(ctx, "look for what is due", err)
+		now := s.Clock.Now()
+		if err == nil && !next.IsZero() && !next.After(now) && s.perform(ctx) {
+			since = now // all that was due by then is done
+			s.chance.ring()
+			continue
+		}
 		idle, stop := context.WithCancel(ctx)
 		select {
 		case <-ctx.Done():
 		case <-s.Log.Changed(revision):
 			revision = s.skip(ctx, revision)
-			stop()
-			if !s.due(next) {
-				continue // what changed may be due earlier than what was
-			}
-		case <-s.Clock.After(idle, s.untilNext(next)):
+		case <-s.Clock.After(idle, s.untilNext(next, now)):
+			s.perform(ctx)
 		}
 		stop()
-		s.tried(ctx, "expire leases", s.expire(ctx))
-		s.tried(ctx, "match jobs again", s.rematch(ctx))
-		if s.due(next) {
-			s.chance.ring()
-		}
 	}
 	return nil
 }
 
-// due says whether a moment has come; the zero time never does.
-func (s *Service) due(at time.Time) bool { return !at.IsZero() && !at.After(s.Clock.Now()) }
+// perform does each duty once and says whether all of them could be done.
+func (s *Service) perform(ctx context.Context) bool {
+	expired, matched := s.expire(ctx), s.rematch(ctx)
+	s.tried(ctx, "expire leases", expired)
+	s.tried(ctx, "match jobs again", matched)
+	return expired == nil && matched == nil
+}
 
 // tried logs a duty that failed; it is tried again at the next round.
 func (s *Service) tried(ctx context.Context, duty string, err error) {
@@ -56,14 +60,13 @@ func (s *Service) tried(ctx context.Context, duty string, err error) {
 	}
 }
 
-// untilNext is how long to wait: to the moment when something is due, at most the slow poll.
-func (s *Service) untilNext(next time.Time) time.Duration {
-	// A moment that is due already but did not yield waits a little, lest the duty spins.
-	const least = 50 * time.Millisecond
-	if next.IsZero() {
+// untilNext is how long to wait: to the moment when something is due, at most the slow poll, which is also
+// what a duty waits that failed.
+func (s *Service) untilNext(next, now time.Time) time.Duration {
+	if !next.After(now) { // also when nothing is due ever
 		return s.Pace.Poll
 	}
-	return min(max(next.Sub(s.Clock.Now()), least), s.Pace.Poll)
+	return min(next.Sub(now), s.Pace.Poll)
 }
 
 // skip reads the log up to its present end; what was read in vain is no loss, the duties look at the tables.

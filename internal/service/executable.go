@@ -54,14 +54,15 @@ func (s *Service) WatchExecutable(ctx context.Context, p jobmanager.Principal, a
 
 // offer lists, then follows the log, and lists again when time alone may have made something executable.
 func (s *Service) offer(ctx context.Context, w *offering) error {
+	var rung <-chan struct{}
 	for list := true; ; {
-		rung := s.chance.heard()
 		if list {
+			rung = s.chance.heard() // before the list: what rings during it is listed again
 			if err := s.offerAll(ctx, w); err != nil {
 				return err
 			}
 		}
-		list = false
+		list = false // a ring that the select passes over stays in rung
 		idle, stop := context.WithCancel(ctx)
 		select {
 		case <-ctx.Done():

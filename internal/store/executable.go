@@ -62,8 +62,8 @@ func (s *Store) Executable(ctx context.Context, agent jobmanager.Agent, page job
 
 // NextChance is when something becomes due by time alone; see jobmanager.Reader. Jobs that wait for a target
 // count with the time of their next match.
-func (s *Store) NextChance(ctx context.Context) (time.Time, error) {
-	now := s.clock.Now()
+func (s *Store) NextChance(ctx context.Context, since time.Time) (time.Time, error) {
+	since = micros(since)
 	var next struct {
 		NotBefore  bun.NullTime
 		Reserved   bun.NullTime
@@ -72,10 +72,10 @@ func (s *Store) NextChance(ctx context.Context) (time.Time, error) {
 	base := func() *bun.SelectQuery { return s.read.NewSelect().Model((*jobRow)(nil)) }
 	err := s.read.NewSelect().
 		ColumnExpr("(?) AS not_before", base().ColumnExpr("min(job.not_before)").
-			Where("job.not_before > ?", now).Where("job.state <> 'FINISHED'").
+			Where("job.not_before > ?", since).Where("job.state <> 'FINISHED'").
 			Where("job.hold IN ('', 'AwaitingForTarget', 'NoFittingTarget')")).
 		ColumnExpr("(?) AS reserved", base().ColumnExpr("min(job.reserved_until)").
-			Where("job.reserved_until > ?", now).Where("job.reserved_by <> ''").Where("job.state <> 'FINISHED'")).
+			Where("job.reserved_until > ?", since).Where("job.reserved_by <> ''").Where("job.state <> 'FINISHED'")).
 		ColumnExpr("(?) AS lease_until", base().ColumnExpr("min(job.lease_until)").
 			Where("job.state = 'PROGRESSING'").Where("job.lease_until IS NOT NULL")).
 		Scan(ctx, &next)
@@ -91,7 +91,7 @@ func (s *Store) NextChance(ctx context.Context) (time.Time, error) {
 	consider(next.NotBefore.Time)
 	consider(next.Reserved.Time)
 	if next.LeaseUntil != nil {
-		consider(later(time.UnixMicro(*next.LeaseUntil), now)) // one that ran out is due now
+		consider(time.UnixMicro(*next.LeaseUntil))
 	}
 	return earliest, nil
 }

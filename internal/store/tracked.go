@@ -51,7 +51,7 @@ func (w *writing) storeJobs(ctx context.Context, list []*tracked) ([]jobmanager.
 	groups := map[jobmanager.ID]bool{}
 	for _, t := range list {
 		row := newJobRow(t.job)
-		if row != t.row {
+		if row != t.row || len(t.events) > 0 { // a report may change the resource alone
 			jobs = append(jobs, row)
 			t.job.Version++
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -89,12 +88,4 @@ func plains[T ~string](list []T) []T {
 		out[i] = plain(text)
 	}
 	return out
-}
-
-// later is the later of two times.
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

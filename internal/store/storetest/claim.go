@@ -133,11 +133,11 @@ func testAttempts(t *testing.T, b *bench) {
 	}
 	b.MustUpdate(b.claimRule("b"), job)
 	read := b.MustJob(job.ID)
-	if len(read.Attempts) != 20 || read.Attempts[0].Epoch != tries+1 || read.Attempts[0].Outcome != nil {
-		t.Fatalf("%d attempts from epoch %d, want the newest 20 from the open %d", len(read.Attempts), read.Attempts[0].Epoch, tries+1)
+	if len(read.Attempts) != 20 || read.Attempts[0].Epoch != tries-18 {
+		t.Fatalf("%d attempts from epoch %d, want the newest 20, the oldest of them first", len(read.Attempts), read.Attempts[0].Epoch)
 	}
-	same(t, read.Attempts[0], read.Last)
-	closed := read.Attempts[1]
+	same(t, read.Attempts[19], read.Last)
+	closed := read.Attempts[18]
 	if !closed.Ended(jobmanager.OutcomeReleased) || closed.EndedAt.IsZero() || closed.OwnerID != "a" {
 		t.Errorf("the attempt before is %+v, want a's, released", closed)
 	}
