@@ -44,26 +44,25 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 	if err := j.admits(f); err != nil {
 		return nil, err
 	}
+	if err := report.Check(); err != nil {
+		return nil, err
+	}
 	former := j.former()
 	closed := j.finishAttempt(now)
-	var resourceEvent *Event
+	j.Workload = WorkloadPresent
 	if j.Type == DeleteDeployment {
 		j.Workload = WorkloadNone
-		resourceEvent = j.dropResource(former, now)
-	} else {
-		j.Workload = WorkloadPresent
-		var err error
-		if resourceEvent, err = j.applyReport(report, former, ids, now); err != nil {
-			return nil, err
-		}
 	}
 	event := j.event(JobFinished, former, now, fmt.Sprintf("%s finished it", j.Owner))
 	event.Attempt = closed
 	events := []Event{event}
-	if resourceEvent != nil {
-		events = append(events, *resourceEvent)
+	// The resource changes in an event of its own, which begins where the first one ended: a watcher that
+	// follows the former values is told of each change once.
+	if j.Type == DeleteDeployment {
+		return append(events, j.dropResource(now)...), nil
 	}
-	return events, nil
+	reported, err := j.applyReport(report, ids, now)
+	return append(events, reported...), err
 }
 
 // finishAttempt closes the attempt as finished, also one whose lease had run out.
@@ -77,15 +76,15 @@ func (j *Job) finishAttempt(now time.Time) *Attempt {
 }
 
 // dropResource forgets the resource of a workload that was removed.
-func (j *Job) dropResource(former Former, now time.Time) *Event {
+func (j *Job) dropResource(now time.Time) []Event {
 	if j.Resource == nil {
 		return nil
 	}
-	removed := j.Resource
+	former, removed := j.former(), j.Resource
 	j.Resource = nil
 	event := j.event(ResourceRemoved, former, now, fmt.Sprintf("resource %s was removed", removed.Name))
 	event.Removed = removed
-	return &event
+	return []Event{event}
 }
 
 // Fail reports that the attempt failed: Degraded with a reason, tried again later, or at the limit not
@@ -131,7 +130,11 @@ func (j *Job) Release(f Fence, now time.Time) ([]Event, error) {
 	}
 	event := j.event(JobReleased, former, now, fmt.Sprintf("%s released it", f.OwnerID))
 	event.Attempt = closed
-	return []Event{event}, nil
+	events := []Event{event}
+	if j.Type == CreateDeployment {
+		events = append(events, j.dropResource(now)...)
+	}
+	return events, nil
 }
 
 // ReportResource takes the owner's word on what runs: it changes conditions, never the job. The epoch may be
@@ -144,11 +147,7 @@ func (j *Job) ReportResource(f Fence, report ResourceReport, ids func() ID, now 
 	if j.Workload == WorkloadNone {
 		return nil, Errorf(CodeWrongState, "job %s has no workload any more: there is nothing to report", j.ID)
 	}
-	event, err := j.applyReport(report, j.former(), ids, now)
-	if err != nil || event == nil {
-		return nil, err
-	}
-	return []Event{*event}, nil
+	return j.applyReport(report, ids, now)
 }
 
 // RenewalRefusal says why a renewal changed nothing: STALE_OWNER, WRONG_STATE or LEASE_EXPIRED.

@@ -104,12 +104,13 @@ func (r ResourceReport) Check() error {
 // seenEvery is how coarsely "last seen" is kept: the same content within it writes nothing.
 const seenEvery = time.Minute
 
-// applyReport merges a report into the job's resource. It returns nil when nothing but the last-seen mark
-// changed: same content again is no event.
-func (j *Job) applyReport(report ResourceReport, former Former, ids func() ID, now time.Time) (*Event, error) {
+// applyReport merges a report into the job's resource. There is no event when nothing but the last-seen mark
+// changed: same content again is none.
+func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) ([]Event, error) {
 	if err := report.Check(); err != nil {
 		return nil, err
 	}
+	former := j.former()
 	r := j.Resource
 	if r == nil {
 		r = &Resource{ID: ids(), JobID: j.ID, Name: j.Component}
@@ -137,7 +138,7 @@ func (j *Job) applyReport(report ResourceReport, former Former, ids func() ID, n
 		return nil, nil
 	}
 	event := j.event(ResourceReported, former, now, fmt.Sprintf("%s reported %s", j.Owner, conditionWords(next.Conditions)))
-	return &event, nil
+	return []Event{event}, nil
 }
 
 // mergeConditions sets each reported condition by type, as the Kubernetes API conventions say, and tells

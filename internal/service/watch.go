@@ -143,8 +143,8 @@ func (s *Service) WatchResources(ctx context.Context, p jobmanager.Principal, fi
 
 // resourceMessage is what an event means to who watches the resources of these jobs.
 func resourceMessage(jobs jobmanager.JobFilter, e *jobmanager.Event) *ResourceMessage {
-	if e.Job == nil || e.Type == jobmanager.JobFinished && e.Former.HadResource && e.Job.Resource == nil {
-		return nil // the RESOURCE_REMOVED behind it tells
+	if e.Job == nil {
+		return nil
 	}
 	resource := e.Job.Resource
 	if e.Removed != nil {

@@ -100,7 +100,7 @@ func (s *Store) startClock(ctx context.Context) error {
 	if err := s.database.measure(ctx); err != nil {
 		return s.dialect.translate(err)
 	}
-	life, end := context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // it outlives Open
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -33,7 +33,7 @@ func (s *Store) openPostgres(ctx context.Context, text string, conns int) error 
 		conns = postgresConns
 	}
 	// Two at least: a migration runs beside the connection that holds its lock.
-	config.MaxConns = int32(min(max(conns, 2), 10_000)) //nolint:gosec // bounded right here
+	config.MaxConns = int32(min(max(conns, 2), 10_000))
 	tunePostgres(config.ConnConfig)
 	config.AfterConnect = s.readIdentity
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -94,7 +94,7 @@ func (s *Store) readIdentity(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("read the timeline of the server: %w", err)
 	}
-	identity := strconv.FormatUint(uint64(system), 36) + "." + strconv.FormatUint(number, 36) + "." + strconv.FormatInt(database, 36)
+	identity := strconv.FormatInt(system, 36) + "." + strconv.FormatUint(number, 36) + "." + strconv.FormatInt(database, 36)
 	s.identity.Store(&identity)
 	return nil
 }

@@ -64,7 +64,7 @@ func (s *Store) openPool(ctx context.Context, path string, options url.Values, s
 // lockFile keeps other processes away from the database for as long as this one lives: the kernel lets go of
 // the lock when the process ends, however it ends. The lock's file stays; removing it would open a race.
 func (s *Store) lockFile(path string) error {
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
 		return jobmanager.Wrap(jobmanager.CodeUnavailable, err, "the lock file "+path+".lock cannot be opened: may this user write to its folder?")
 	}

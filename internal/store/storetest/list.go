@@ -77,6 +77,7 @@ func compareGroups(order jobmanager.JobGroupOrder) func(a, b *jobmanager.JobGrou
 			return g.UpdatedAt.Format(sortable)
 		case jobmanager.JobGroupsByName:
 			return g.Name
+		case jobmanager.JobGroupsByCreatedAt:
 		}
 		return g.CreatedAt.Format(sortable)
 	}
@@ -141,6 +142,7 @@ func jobKey(field jobmanager.JobOrderField, j *jobmanager.Job) string {
 		return j.UpdatedAt.Format(sortable) + string(j.ID)
 	case jobmanager.JobsByComponent:
 		return j.Component + string(j.ID)
+	case jobmanager.JobsByCreatedAt:
 	}
 	return j.CreatedAt.Format(sortable) + string(j.ID)
 }

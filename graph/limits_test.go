@@ -1,0 +1,101 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// codeOf runs an operation that must be refused and gives its code and sentence.
+func codeOf(t *testing.T, handler http.Handler, query string, variables map[string]any) (code, sentence string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	var answer struct {
+		Errors []struct {
+			Message    string
+			Extensions struct{ Code string }
+		}
+	}
+	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || len(answer.Errors) == 0 {
+		t.Fatalf("%.200s\nwas answered %s", query, recorder.Body)
+	}
+	return answer.Errors[0].Extensions.Code, answer.Errors[0].Message
+}
+
+func TestOperationsThatAskForTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	_, handler := door(t)
+	doubling := "{ ...F0 }"
+	for n := range 40 {
+		doubling += fmt.Sprintf(" fragment F%d on Query { ...F%d ...F%d }", n, n+1, n+1)
+	}
+	doubling += " fragment F40 on Query { serverInfo { time } }"
+	aliases := "{"
+	for n := range 51 {
+		aliases += fmt.Sprintf(" a%d: serverInfo { time }", n)
+	}
+	for name, test := range map[string]struct {
+		query string
+		vars  map[string]any
+	}{
+		"pages in pages":       {`{ jobGroups(first: 500) { nodes { jobs(first: 500) { nodes { id } } } } }`, nil},
+		"pages by variables":   {`query($n: Int) { jobGroups(first: $n) { nodes { jobs(first: $n) { nodes { id } } } } }`, map[string]any{"n": 500}},
+		"pages by aliases":     {`{ jobGroups(first: 500) { nodes { a: jobs(first: 150) { nodes { id } } b: jobs(first: 150) { nodes { id } } } } }`, nil},
+		"too deep":             {`{ job(id: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44") ` + strings.Repeat("{ resource { job ", 12) + "{ id }" + strings.Repeat(" } }", 12) + " }", nil},
+		"doubling fragments":   {doubling, nil},
+		"too many root fields": {aliases + " }", nil},
+	} {
+		if code, sentence := codeOf(t, handler, test.query, test.vars); code != "TOO_LARGE" {
+			t.Errorf("%s: %s %s", name, code, sentence)
+		}
+	}
+	if code, _ := codeOf(t, handler, "{ "+strings.Repeat("serverInfo { time } ", 8000)+"}", nil); code != "GRAPHQL_PARSE_FAILED" {
+		t.Errorf("a document of too many tokens: %s", code)
+	}
+}
+
+func TestWhatGraphiQLAsksAtItsStartIsAllowed(t *testing.T) {
+	t.Parallel()
+	_, handler := door(t)
+	ofType := "kind name"
+	for range 9 {
+		ofType = "kind name ofType { " + ofType + " }"
+	}
+	text := run(t, handler, `{ __schema { types { name fields { args { type { `+ofType+` } } type { `+ofType+` } } } } }`, nil)
+	if !strings.Contains(text, "JobGroupConnection") {
+		t.Errorf("introspection gave %.200s", text)
+	}
+}
+
+func TestValuesThatDoNotFitAreInvalid(t *testing.T) {
+	t.Parallel()
+	_, handler := door(t)
+	const report = `mutation($v: %s) { reportResource(input: {jobId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", ownerId: "a", epoch: 1, resource: {conditions: [{type: "A", status: TRUE, %s: $v}]}}) { resource { id } } }`
+	for name, test := range map[string]struct {
+		query string
+		value any
+	}{
+		"no time":          {fmt.Sprintf(report, "Time", "lastTransitionTime"), "yesterday"},
+		"a time by number": {fmt.Sprintf(report, "Time", "lastTransitionTime"), 7},
+		"no id":            {`query($v: ID!) { job(id: $v) { id } }`, "x"},
+		"an id by number":  {`query($v: ID!) { job(id: $v) { id } }`, 7},
+		"a huge number":    {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, 1 << 40},
+		"no page at all":   {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, 0},
+	} {
+		code, sentence := codeOf(t, handler, test.query, map[string]any{"v": test.value})
+		if code != "INVALID" && code != "GRAPHQL_VALIDATION_FAILED" || sentence == "" {
+			t.Errorf("%s: %s %s", name, code, sentence)
+		}
+	}
+}
