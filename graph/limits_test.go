@@ -36,14 +36,13 @@ func codeOf(t *testing.T, handler http.Handler, query string, variables map[stri
 func TestOperationsThatAskForTooMuchAreRefused(t *testing.T) {
 	t.Parallel()
 	_, handler := door(t)
-	doubling := "{ ...F0 }"
+	var doubling, aliases strings.Builder
+	doubling.WriteString("{ ...F0 } fragment F40 on Query { serverInfo { time } }")
 	for n := range 40 {
-		doubling += fmt.Sprintf(" fragment F%d on Query { ...F%d ...F%d }", n, n+1, n+1)
+		fmt.Fprintf(&doubling, " fragment F%d on Query { ...F%d ...F%d }", n, n+1, n+1)
 	}
-	doubling += " fragment F40 on Query { serverInfo { time } }"
-	aliases := "{"
 	for n := range 51 {
-		aliases += fmt.Sprintf(" a%d: serverInfo { time }", n)
+		fmt.Fprintf(&aliases, " a%d: serverInfo { time }", n)
 	}
 	for name, test := range map[string]struct {
 		query string
@@ -53,8 +52,8 @@ func TestOperationsThatAskForTooMuchAreRefused(t *testing.T) {
 		"pages by variables":   {`query($n: Int) { jobGroups(first: $n) { nodes { jobs(first: $n) { nodes { id } } } } }`, map[string]any{"n": 500}},
 		"pages by aliases":     {`{ jobGroups(first: 500) { nodes { a: jobs(first: 150) { nodes { id } } b: jobs(first: 150) { nodes { id } } } } }`, nil},
 		"too deep":             {`{ job(id: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44") ` + strings.Repeat("{ resource { job ", 12) + "{ id }" + strings.Repeat(" } }", 12) + " }", nil},
-		"doubling fragments":   {doubling, nil},
-		"too many root fields": {aliases + " }", nil},
+		"doubling fragments":   {doubling.String(), nil},
+		"too many root fields": {"{" + aliases.String() + " }", nil},
 	} {
 		if code, sentence := codeOf(t, handler, test.query, test.vars); code != "TOO_LARGE" {
 			t.Errorf("%s: %s %s", name, code, sentence)

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -89,16 +91,15 @@ func readAgentPlace(cursor string) (string, error) {
 
 // loadPresence tells for each job when its owner, and any agent of its orchestrator, was last heard of.
 func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
-	var orchestrators []jobmanager.Text
-	var owners []jobmanager.OwnerID
+	orchestrators, owners := map[jobmanager.Text]bool{}, map[jobmanager.OwnerID]bool{}
 	for _, job := range jobs {
-		orchestrators, owners = append(orchestrators, job.Orchestrator), append(owners, job.Owner)
+		orchestrators[job.Orchestrator], owners[job.Owner] = true, true
 	}
 	agents := func() *bun.SelectQuery { return v.tx.NewSelect().Model((*agentRow)(nil)) }
 	newest := agents().Column("orchestrator").ColumnExpr("'' AS owner_id").ColumnExpr("max(agent.last_seen_at) AS last_seen_at").
-		Where("agent.orchestrator IN (?)", bun.List(orchestrators)).Group("orchestrator")
+		Where("agent.orchestrator IN (?)", bun.List(slices.Collect(maps.Keys(orchestrators)))).Group("orchestrator")
 	one := agents().ColumnExpr("'' AS orchestrator").Column("owner_id", "last_seen_at").
-		Where("agent.owner_id IN (?)", bun.List(owners))
+		Where("agent.owner_id IN (?)", bun.List(slices.Collect(maps.Keys(owners))))
 	var rows []agentRow
 	if err := v.tx.NewSelect().TableExpr("(?) AS seen", newest.UnionAll(one)).Scan(ctx, &rows); err != nil {
 		return err

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -122,10 +124,11 @@ func (v *view) loadAttempts(ctx context.Context, jobs []*jobmanager.Job) error {
 
 // loadGroups gives jobs their groups, without descriptor; jobs of one group share it.
 func (v *view) loadGroups(ctx context.Context, jobs []*jobmanager.Job) error {
-	ids := make([]jobmanager.ID, 0, len(jobs))
+	wanted := map[jobmanager.ID]bool{}
 	for _, job := range jobs {
-		ids = append(ids, job.GroupID)
+		wanted[job.GroupID] = true
 	}
+	ids := slices.Collect(maps.Keys(wanted))
 	var rows []groupRow
 	err := v.tx.NewSelect().Model(&rows).ExcludeColumn("descriptor").Where("job_group.id IN (?)", bun.List(ids)).Scan(ctx)
 	if err != nil {

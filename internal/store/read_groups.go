@@ -71,16 +71,19 @@ func (s *Store) Unmatched(ctx context.Context, limit int) ([]*jobmanager.JobGrou
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		q := v.groups(jobmanager.GroupLoad{Descriptor: true}).Where("job_group.id IN (?)", bun.List(due)).Order("job_group.id")
-		if groups, err = scanGroups(ctx, q); err != nil {
+		found, err := scanGroups(ctx, v.groups(jobmanager.GroupLoad{Descriptor: true}).Where("job_group.id IN (?)", bun.List(due)))
+		if err != nil {
 			return err
+		}
+		byID := groupsByID(found)
+		for _, id := range due {
+			groups = append(groups, byID[id])
 		}
 		var rows []jobRow
 		jobs := unmatched(v.tx.NewSelect().Model(&rows), now).Where("job.group_id IN (?)", bun.List(due))
 		if err := jobs.Order("job.created_at", "job.id").Scan(ctx); err != nil {
 			return err
 		}
-		byID := groupsByID(groups)
 		for _, job := range jobsOf(rows) {
 			byID[job.GroupID].Jobs = append(byID[job.GroupID].Jobs, job)
 		}

@@ -1,7 +1,7 @@
 package store
 
 import (
-	"errors"
+	"cmp"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -41,7 +41,7 @@ func newGroupRow(g *jobmanager.JobGroup) (groupRow, error) {
 		Components: components, Policies: policies, Requirements: jsonText(g.Requirements),
 		Dependencies: jsonText(g.Dependencies), Topology: topology, DeleteWhenStopped: g.DeleteWhenStopped,
 		CreatedAt: micros(g.CreatedAt), UpdatedAt: micros(g.UpdatedAt),
-	}, errors.Join(err, policiesErr, topologyErr)
+	}, cmp.Or(err, policiesErr, topologyErr)
 }
 
 func (row *groupRow) group() (*jobmanager.JobGroup, error) {
@@ -51,7 +51,7 @@ func (row *groupRow) group() (*jobmanager.JobGroup, error) {
 		Requirements: row.Requirements.value(), Dependencies: row.Dependencies.value(),
 		DeleteWhenStopped: row.DeleteWhenStopped, CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
-	return g, errors.Join(row.Components.decode(&g.Components), row.Policies.decode(&g.Policies), row.Topology.decode(&g.Topology))
+	return g, cmp.Or(row.Components.decode(&g.Components), row.Policies.decode(&g.Policies), row.Topology.decode(&g.Topology))
 }
 
 // groupsOf makes groups of rows.

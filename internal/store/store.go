@@ -68,7 +68,10 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		err = s.startClock(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		if closeErr := s.Close(); closeErr != nil {
+			s.log.WarnContext(ctx, "a database that could not be opened could not be closed", "error", closeErr)
+		}
+		return nil, err
 	}
 	return s, nil
 }

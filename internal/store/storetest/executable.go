@@ -130,8 +130,8 @@ func testUnmatched(t *testing.T, b *bench) {
 	}
 	same(t, ids(groups[0].Jobs), ids(want.Jobs[1:]))
 	b.clock.Advance(time.Second)
-	if groups := list(10); len(groups) != 2 {
-		t.Errorf("%d groups are due, want 2", len(groups))
+	if groups := list(10); len(groups) != 2 || groups[0].ID != want.ID || groups[1].ID != later.ID {
+		t.Errorf("%d groups are due, want 2, the one that is due longest first", len(groups))
 	}
 	if groups := list(1); len(groups) != 1 || groups[0].ID != want.ID {
 		t.Errorf("the limit of 1 gave %d groups, want the one that is due longest, not %s", len(groups), later.ID)
