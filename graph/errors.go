@@ -33,7 +33,8 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	if !ok {
 		ours = p.translate(ctx, err)
 	}
-	if ours.Kind() == jobmanager.KindInternal || ours.Kind() == jobmanager.KindUnavailable {
+	gone := ctx.Err() != nil // nobody waits for the answer any more: that is no failure
+	if ours.Kind() == jobmanager.KindInternal || ours.Kind() == jobmanager.KindUnavailable && !gone {
 		p.logger.ErrorContext(ctx, "an operation failed", "path", shown.Path.String(), "error", err)
 	}
 	shown.Message, shown.Extensions = ours.Message, extensions(ours)

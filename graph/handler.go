@@ -51,6 +51,7 @@ func New(config Config) *Door {
 	server.SetQueryCache(lru.New[*ast.QueryDocument](keptDocuments))
 	server.Use(extension.Introspection{})
 	server.Use(limits{})
+	server.Use(&exactVariables{})
 	presenter := presenter{config.Logger}
 	server.SetErrorPresenter(presenter.present)
 	server.SetRecoverFunc(presenter.recovered)

@@ -81,16 +81,31 @@ func TestValuesThatDoNotFitAreInvalid(t *testing.T) {
 	t.Parallel()
 	_, handler := door(t)
 	const report = `mutation($v: %s) { reportResource(input: {jobId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", ownerId: "a", epoch: 1, resource: {conditions: [{type: "A", status: TRUE, %s: $v}]}}) { resource { id } } }`
+	const status = `mutation($v: ConditionStatus!) { reportResource(input: {jobId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", ownerId: "a", epoch: 1, resource: {conditions: [{type: "A", status: $v}]}}) { resource { id } } }`
 	for name, test := range map[string]struct {
 		query string
 		value any
 	}{
-		"no time":          {fmt.Sprintf(report, "Time", "lastTransitionTime"), "yesterday"},
-		"a time by number": {fmt.Sprintf(report, "Time", "lastTransitionTime"), 7},
-		"no id":            {`query($v: ID!) { job(id: $v) { id } }`, "x"},
-		"an id by number":  {`query($v: ID!) { job(id: $v) { id } }`, 7},
-		"a huge number":    {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, 1 << 40},
-		"no page at all":   {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, 0},
+		"an enum in another case":     {status, "True"},
+		"an enum in a list":           {`query($v: [JobState!]) { jobs(filter: {states: $v}) { nodes { id } } }`, []string{"CREATED", "created"}},
+		"an enum alone in a list":     {`query($v: [JobState!]) { jobs(filter: {states: $v}) { nodes { id } } }`, "created"},
+		"an enum in an object":        {`query($v: JobFilter) { jobs(filter: $v) { nodes { id } } }`, map[string]any{"states": []string{"created"}}},
+		"a text for a number":         {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, "5"},
+		"a number for a text":         {`query($v: String!) { executableJobs(orchestrator: "ocm", ownerId: $v) { nodes { id } } }`, 5},
+		"a NUL in an owner":           {`query($v: String!) { executableJobs(orchestrator: "ocm", ownerId: $v) { nodes { id } } }`, "a\x00b"},
+		"a blank owner":               {`query($v: String!) { executableJobs(orchestrator: "ocm", ownerId: $v) { nodes { id } } }`, " "},
+		"a NUL in an orchestrator":    {`query($v: String!) { executableJobs(orchestrator: $v, ownerId: "a") { nodes { id } } }`, "a\x00b"},
+		"a NUL in a uid":              {`mutation($v: String) { reportResource(input: {jobId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", ownerId: "a", epoch: 1, resource: {uid: $v}}) { resource { id } } }`, "u\x00"},
+		"a negative generation":       {`mutation($v: Int) { reportResource(input: {jobId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", ownerId: "a", epoch: 1, resource: {conditions: [{type: "A", status: TRUE, observedGeneration: $v}]}}) { resource { id } } }`, -1},
+		"a NUL in a claim id":         {`mutation($v: String) { claimJobs(input: {orchestrator: "ocm", ownerId: "a", claimId: $v}) { jobs { id } } }`, "c\x00"},
+		"a NUL in a reason":           {`mutation($v: String!) { failJob(input: {jobId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", ownerId: "a", epoch: 1, reason: $v}) { job { id } } }`, "r\x00"},
+		"a NUL in an idempotency key": {`mutation($v: String) { stopJobGroup(input: {jobGroupId: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44", idempotencyKey: $v}) { jobGroup { id } } }`, "k\x00"},
+		"no time":                     {fmt.Sprintf(report, "Time", "lastTransitionTime"), "yesterday"},
+		"a time by number":            {fmt.Sprintf(report, "Time", "lastTransitionTime"), 7},
+		"no id":                       {`query($v: ID!) { job(id: $v) { id } }`, "x"},
+		"an id by number":             {`query($v: ID!) { job(id: $v) { id } }`, 7},
+		"a huge number":               {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, 1 << 40},
+		"no page at all":              {`query($v: Int) { jobs(first: $v) { nodes { id } } }`, 0},
 	} {
 		code, sentence := codeOf(t, handler, test.query, map[string]any{"v": test.value})
 		if code != "INVALID" && code != "GRAPHQL_VALIDATION_FAILED" || sentence == "" {

@@ -12,8 +12,9 @@ type Submission struct {
 	// Text of the descriptor as submitted.
 	Text string
 	// Matches, one for each component that the Matchmaker answered for; nil when it was down and the caller
-	// chose to match later.
-	Matches []Match
+	// chose to match later. Unanswered then says why, in a sentence.
+	Matches    []Match
+	Unanswered string
 }
 
 // NewJobGroup makes the group and its jobs, one for each component, with their events. ids gives a new id
@@ -40,7 +41,7 @@ func NewJobGroup(s Submission, lc LifeCycle, ids func() ID, now time.Time) (*Job
 		}
 		match, answered := matches[component.Name]
 		if !answered {
-			match.Reason = "the Matchmaker was not reached yet"
+			match.Reason = s.Unanswered
 		}
 		j.settleTarget(match, component.Type, lc, now)
 		g.Jobs = append(g.Jobs, j)

@@ -118,3 +118,11 @@ func CodeOf(err error) Code {
 	}
 	return CodeInternal
 }
+
+// Sentence is what people are told of err: the sentence of an error that is ours, else that it was internal.
+func Sentence(err error) string {
+	if ours, ok := errors.AsType[*Error](err); ok {
+		return ours.Message
+	}
+	return "internal error: try again, and tell the operator if it stays"
+}

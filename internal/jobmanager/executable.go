@@ -25,11 +25,16 @@ func (a Agent) Check() error {
 	if a.Orchestrator == "" {
 		return Errorf(CodeInvalid, "orchestrator must not be empty: ocm, nuvla or another one's name")
 	}
-	const mostClusters = 1000
+	const mostClusters, longestName = 1000, 253
 	if len(a.Clusters) > mostClusters {
 		return Errorf(CodeInvalid, "an agent may name at most %d clusters", mostClusters)
 	}
-	return nil
+	for _, cluster := range a.Clusters {
+		if err := CheckText("clusters", cluster, longestName); err != nil {
+			return err
+		}
+	}
+	return CheckText("orchestrator", a.Orchestrator, longestName)
 }
 
 // serves says whether the agent takes jobs of the cluster.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ID is the bare UUID of a group, job, resource, event source: 36 lower-case characters.
@@ -57,13 +58,22 @@ type OwnerID string
 // maxOwnerID bounds what an agent may call itself, in bytes.
 const maxOwnerID = 200
 
-// Check refuses a missing or overlong owner id.
+// Check refuses a missing, overlong or unprintable owner id.
 func (o OwnerID) Check() error {
-	if o == "" {
+	if strings.TrimSpace(string(o)) == "" {
 		return Errorf(CodeInvalid, "ownerId must not be empty: an agent names itself with it in every call")
 	}
-	if len(o) > maxOwnerID {
-		return Errorf(CodeInvalid, "ownerId is longer than %d bytes", maxOwnerID)
+	return CheckText("ownerId", string(o), maxOwnerID)
+}
+
+// CheckText refuses a client's text that is longer than most bytes, or that no database can keep as it is: with
+// a NUL in it, or not UTF-8. INVALID, with the name of the field.
+func CheckText(field, text string, most int) error {
+	if len(text) > most {
+		return Errorf(CodeInvalid, "%s is longer than %d bytes", field, most)
+	}
+	if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
+		return Errorf(CodeInvalid, "%s has a NUL character in it or is not UTF-8", field)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package jobmanager
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,25 +81,37 @@ const (
 
 // Check refuses what does not fit, with the first place that does not.
 func (r ResourceReport) Check() error {
-	if len(r.UID) > longestResourceName || len(r.Name) > longestResourceName {
-		return Errorf(CodeInvalid, "a resource's uid and name have at most %d bytes", longestResourceName)
-	}
 	if len(r.Conditions) > mostConditions {
 		return Errorf(CodeInvalid, "a resource has at most %d conditions", mostConditions)
 	}
+	err := errors.Join(CheckText("uid", r.UID, longestResourceName), CheckText("name", r.Name, longestResourceName))
+	if err != nil {
+		return Errorf(CodeInvalid, "%w", err)
+	}
 	seen := map[string]bool{}
 	for i, c := range r.Conditions {
-		switch {
-		case c.Type == "" || len(c.Type) > longestConditionType:
-			return Errorf(CodeInvalid, "conditions[%d].type must have 1 to %d bytes", i, longestConditionType)
-		case len(c.Reason) > longestReason || len(c.Message) > longestMessage:
-			return Errorf(CodeInvalid, "conditions[%d]: reason has at most %d bytes, message %d", i, longestReason, longestMessage)
-		case seen[c.Type]:
+		if err := c.check(); err != nil {
+			return Errorf(CodeInvalid, "conditions[%d]: %w", i, err)
+		}
+		if seen[c.Type] {
 			return Errorf(CodeInvalid, "conditions[%d]: type %s stands twice", i, quoted(c.Type))
 		}
 		seen[c.Type] = true
 	}
 	return nil
+}
+
+func (c Condition) check() error {
+	switch {
+	case c.Type == "":
+		return errors.New("type must not be empty")
+	case c.Status != StatusTrue && c.Status != StatusFalse && c.Status != StatusUnknown:
+		return fmt.Errorf("status must be %s, %s or %s, not %s", StatusTrue, StatusFalse, StatusUnknown, quoted(string(c.Status)))
+	case c.ObservedGeneration < 0:
+		return errors.New("observedGeneration must not be negative")
+	}
+	return errors.Join(CheckText("type", c.Type, longestConditionType),
+		CheckText("reason", c.Reason, longestReason), CheckText("message", c.Message, longestMessage))
 }
 
 // seenEvery is how coarsely "last seen" is kept: the same content within it writes nothing.

@@ -89,10 +89,12 @@ func TestAnotherUIDBeginsWithoutConditions(t *testing.T) {
 
 func TestReportsThatDoNotFitAreInvalid(t *testing.T) {
 	t.Parallel()
-	twice := []jobmanager.Condition{{Type: "Available"}, {Type: "Available"}}
+	twice := []jobmanager.Condition{{Type: "Available", Status: jobmanager.StatusTrue}, {Type: "Available", Status: jobmanager.StatusTrue}}
 	for name, report := range map[string]jobmanager.ResourceReport{
 		"no type":        {Conditions: []jobmanager.Condition{{}}},
 		"a type twice":   {Conditions: twice},
+		"no status":      {Conditions: []jobmanager.Condition{{Type: "Available", Status: "True"}}},
+		"a NUL":          {Name: "a\x00"},
 		"too many":       {Conditions: make([]jobmanager.Condition, 65)},
 		"too long a uid": {UID: string(make([]byte, 254))},
 	} {

@@ -108,8 +108,8 @@ func (s *Service) claim(ctx context.Context, p jobmanager.Principal, agent jobma
 	if err := s.agentCalls(ctx, p, agent); err != nil {
 		return claim, err
 	}
-	if len(id) > longestKey {
-		return claim, jobmanager.Errorf(jobmanager.CodeInvalid, "claimId is longer than %d bytes", longestKey)
+	if err := jobmanager.CheckText("claimId", string(id), longestKey); err != nil {
+		return claim, err
 	}
 	var wanted time.Duration
 	if leaseSeconds != nil {

@@ -22,7 +22,10 @@ type offering struct {
 	revision jobmanager.Revision
 	// offered are the jobs that were sent and are still executable; they are not sent again.
 	offered map[jobmanager.ID]bool
-	out     chan<- *jobmanager.Job
+	// more says that the last list had more than a page: the rest is offered once half of that page is gone,
+	// so that a long queue costs neither side its whole length at once.
+	more bool
+	out  chan<- *jobmanager.Job
 }
 
 // WatchExecutable sends what the agent may claim: first all that is executable now, oldest first, then each
@@ -78,6 +81,7 @@ func (s *Service) offer(ctx context.Context, w *offering) error {
 		if err := s.offerNew(ctx, w); err != nil {
 			return err
 		}
+		list = list || w.more && len(w.offered) <= jobmanager.LongestPage/2
 	}
 }
 
@@ -94,7 +98,7 @@ func (s *Service) offerAll(ctx context.Context, w *offering) error {
 		}
 		still[job.ID] = true
 	}
-	if !page.PageInfo.HasNextPage {
+	if w.more = page.PageInfo.HasNextPage; !w.more {
 		w.offered = still
 		return nil
 	}

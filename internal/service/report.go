@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
@@ -77,6 +78,9 @@ func (s *Service) FinishJob(ctx context.Context, p jobmanager.Principal, input F
 	if input.Resource != nil {
 		report = input.Resource.report()
 	}
+	if err := report.Check(); err != nil {
+		return nil, err
+	}
 	fence := jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}
 	job, err := s.write(ctx, p, input.JobID, fence, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		return j.Finish(fence, report, s.IDs, now)
@@ -86,8 +90,11 @@ func (s *Service) FinishJob(ctx context.Context, p jobmanager.Principal, input F
 
 // FailJob reports that the attempt failed. Agents may. Errors as FinishJob.
 func (s *Service) FailJob(ctx context.Context, p jobmanager.Principal, input FailJobInput) (*FailJobPayload, error) {
-	if input.Reason == "" || len(input.Reason) > longestReason {
-		return nil, jobmanager.Errorf(jobmanager.CodeInvalid, "reason must have 1 to %d bytes: it is shown to whoever asks why the job is not running", longestReason)
+	if strings.TrimSpace(input.Reason) == "" {
+		return nil, jobmanager.Errorf(jobmanager.CodeInvalid, "reason must not be empty: it is shown to whoever asks why the job is not running")
+	}
+	if err := jobmanager.CheckText("reason", input.Reason, longestReason); err != nil {
+		return nil, err
 	}
 	fence := jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}
 	job, err := s.write(ctx, p, input.JobID, fence, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
@@ -110,6 +117,9 @@ func (s *Service) ReleaseJob(ctx context.Context, p jobmanager.Principal, input 
 func (s *Service) ReportResource(ctx context.Context, p jobmanager.Principal, input ReportResourceInput) (*ReportResourcePayload, error) {
 	fence := jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}
 	report := input.Resource.report()
+	if err := report.Check(); err != nil {
+		return nil, err
+	}
 	job, err := s.write(ctx, p, input.JobID, fence, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		return j.ReportResource(fence, report, s.IDs, now)
 	})

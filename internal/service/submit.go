@@ -55,11 +55,10 @@ func (s *Service) CreateJobGroup(ctx context.Context, p jobmanager.Principal, in
 	if payload.JobGroup, err = s.earlier(ctx, p, request); err != nil || payload.JobGroup != nil {
 		return payload, err
 	}
-	matches, err := s.match(ctx, p, descriptor, input)
-	if err != nil {
+	submission := jobmanager.Submission{Tenant: p.Tenant, Descriptor: descriptor, Text: input.Descriptor}
+	if err := s.match(ctx, p, &submission, input); err != nil {
 		return nil, err
 	}
-	submission := jobmanager.Submission{Tenant: p.Tenant, Descriptor: descriptor, Text: input.Descriptor, Matches: matches}
 	group, events := jobmanager.NewJobGroup(submission, s.LifeCycle, s.IDs, s.Clock.Now())
 	for i := range events {
 		events[i].Actor = p.Name
@@ -95,17 +94,19 @@ func refusal(first jobmanager.Finding, findings []jobmanager.Finding) error {
 }
 
 // match asks for targets; no answer is no error where the caller accepts to be matched later.
-func (s *Service) match(ctx context.Context, p jobmanager.Principal, d jobmanager.Descriptor, input CreateJobGroupInput) ([]jobmanager.Match, error) {
-	matches, err := s.Matchmaker.Match(ctx, d, input.Descriptor, p.Token)
+func (s *Service) match(ctx context.Context, p jobmanager.Principal, submission *jobmanager.Submission, input CreateJobGroupInput) error {
+	var err error
+	submission.Matches, err = s.Matchmaker.Match(ctx, submission.Descriptor, submission.Text, p.Token)
 	if err == nil {
-		return matches, nil
+		return nil
 	}
 	accept := input.OnMatchmakerDown != nil && *input.OnMatchmakerDown == AcceptWhenDown
 	if accept && jobmanager.CodeOf(err) == jobmanager.CodeUnavailable {
-		s.Logger.WarnContext(ctx, "accepted a descriptor without targets", "application", d.Name, "error", err)
-		return nil, nil
+		s.Logger.WarnContext(ctx, "accepted a descriptor without targets", "application", submission.Descriptor.Name, "error", err)
+		submission.Matches, submission.Unanswered = nil, jobmanager.Sentence(err)
+		return nil
 	}
-	return nil, fmt.Errorf("match the components of %s: %w", d.Name, err)
+	return fmt.Errorf("match the components of %s: %w", submission.Descriptor.Name, err)
 }
 
 // longestKey bounds the names that clients give to their requests, in bytes.
@@ -117,8 +118,8 @@ func idempotency(p jobmanager.Principal, operation, key string, input any) (jobm
 	if key == "" {
 		return request, nil
 	}
-	if len(key) > longestKey {
-		return request, jobmanager.Errorf(jobmanager.CodeInvalid, "idempotencyKey is longer than %d bytes", longestKey)
+	if err := jobmanager.CheckText("idempotencyKey", key, longestKey); err != nil {
+		return request, err
 	}
 	text, err := json.Marshal(input)
 	if err != nil {
@@ -129,8 +130,8 @@ func idempotency(p jobmanager.Principal, operation, key string, input any) (jobm
 	return request, nil
 }
 
-// earlier gives the group that an earlier request with the same key made; nil when there was none, or when
-// it is gone.
+// earlier gives the group that an earlier request with the same key made; nil when there was none, NOT_FOUND
+// when it was deleted since.
 func (s *Service) earlier(ctx context.Context, p jobmanager.Principal, request jobmanager.Idempotency) (*jobmanager.JobGroup, error) {
 	if request.Key == "" {
 		return nil, nil
@@ -139,5 +140,9 @@ func (s *Service) earlier(ctx context.Context, p jobmanager.Principal, request j
 	if err != nil || id == "" {
 		return nil, err
 	}
-	return s.Store.JobGroup(ctx, p.Scope(), id, jobmanager.GroupLoad{Descriptor: true})
+	group, err := s.Store.JobGroup(ctx, p.Scope(), id, jobmanager.GroupLoad{Descriptor: true})
+	if jobmanager.CodeOf(err) == jobmanager.CodeNotFound {
+		return nil, jobmanager.Errorf(jobmanager.CodeNotFound, "this idempotencyKey was used for group %s, which was deleted since: use a new key for a new request", id)
+	}
+	return group, err
 }
