@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
@@ -34,10 +35,24 @@ type Door struct {
 // The bounds of an operation.
 const (
 	// mostTokens of a document, against documents that cost more to parse than to send.
-	mostTokens = 15_000
-	// keptDocuments is how many parsed documents are kept.
+	mostTokens = 4_000
+	// keptDocuments is how many parsed documents are kept, and longestKept how long one may be, in bytes: one
+	// that holds a descriptor comes once and would fill the memory.
 	keptDocuments = 1000
+	longestKept   = 16 << 10
 )
+
+// shortDocuments is a cache that keeps short documents only.
+type shortDocuments struct {
+	graphql.Cache[*ast.QueryDocument]
+}
+
+// Add keeps the document unless its text is long.
+func (c shortDocuments) Add(ctx context.Context, text string, document *ast.QueryDocument) {
+	if len(text) <= longestKept {
+		c.Cache.Add(ctx, text, document)
+	}
+}
 
 // New makes the door. Shutdown ends its sockets.
 func New(config Config) *Door {
@@ -48,7 +63,7 @@ func New(config Config) *Door {
 	server.AddTransport(sockets)
 	server.AddTransport(transport.HTTP{ReadLimit: config.BodyLimit})
 	server.SetParserTokenLimit(mostTokens)
-	server.SetQueryCache(lru.New[*ast.QueryDocument](keptDocuments))
+	server.SetQueryCache(shortDocuments{lru.New[*ast.QueryDocument](keptDocuments)})
 	server.Use(extension.Introspection{})
 	server.Use(limits{})
 	server.Use(&exactVariables{})

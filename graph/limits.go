@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
+	"github.com/icos-jobmanager/jobmanager/internal/service"
 )
 
 // limits refuses operations that ask for too much, before anything is executed: pages multiply along the
@@ -55,6 +56,25 @@ func tooLarge(format string, args ...any) *gqlerror.Error {
 	return err
 }
 
+// objectsOf is how many objects a field may hold: a page, a look-up by ids, or the snapshot of a watch; 0 for a
+// field that holds one or none.
+func objectsOf(f *ast.Field, variables map[string]any) int {
+	if f.Definition == nil {
+		return 0
+	}
+	switch arguments := f.Definition.Arguments; {
+	case arguments.ForName("first") != nil:
+		return min(max(number(f.ArgumentMap(variables)["first"]), 1), jobmanager.LongestPage)
+	case arguments.ForName("ids") != nil:
+		if ids, ok := f.ArgumentMap(variables)["ids"].([]any); ok {
+			return max(len(ids), 1)
+		}
+	case f.ObjectDefinition != nil && f.ObjectDefinition.Name == "Subscription" && arguments.ForName("filter") != nil:
+		return service.LargestSnapshot
+	}
+	return 0
+}
+
 // measure is what a walk through an operation found.
 type measure struct {
 	variables                     map[string]any
@@ -86,9 +106,8 @@ func (m *measure) field(f *ast.Field, depth, below int) {
 	if depth == 1 {
 		m.roots++
 	}
-	if f.Definition != nil && f.Definition.Arguments.ForName("first") != nil {
-		page := number(f.ArgumentMap(m.variables)["first"])
-		below *= min(max(page, 1), jobmanager.LongestPage)
+	if n := objectsOf(f, m.variables); n > 0 {
+		below *= n
 		m.objects += below
 	}
 	if len(f.SelectionSet) > 0 {

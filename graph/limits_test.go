@@ -51,6 +51,8 @@ func TestOperationsThatAskForTooMuchAreRefused(t *testing.T) {
 		"pages in pages":       {`{ jobGroups(first: 500) { nodes { jobs(first: 500) { nodes { id } } } } }`, nil},
 		"pages by variables":   {`query($n: Int) { jobGroups(first: $n) { nodes { jobs(first: $n) { nodes { id } } } } }`, map[string]any{"n": 500}},
 		"pages by aliases":     {`{ jobGroups(first: 500) { nodes { a: jobs(first: 150) { nodes { id } } b: jobs(first: 150) { nodes { id } } } } }`, nil},
+		"nodes by ids":         {`query($ids: [ID!]!) { nodes(ids: $ids) { ... on JobGroup { a: jobs(first: 500) { nodes { id } } b: jobs(first: 500) { nodes { id } } c: jobs(first: 500) { nodes { id } } } } }`, map[string]any{"ids": make100()}},
+		"a watch's snapshot":   {`subscription { jobGroupChanged { jobGroup { jobs(first: 500) { nodes { id } } } } }`, nil},
 		"too deep":             {`{ job(id: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44") ` + strings.Repeat("{ resource { job ", 12) + "{ id }" + strings.Repeat(" } }", 12) + " }", nil},
 		"doubling fragments":   {doubling.String(), nil},
 		"too many root fields": {"{" + aliases.String() + " }", nil},
@@ -62,6 +64,14 @@ func TestOperationsThatAskForTooMuchAreRefused(t *testing.T) {
 	if code, _ := codeOf(t, handler, "{ "+strings.Repeat("serverInfo { time } ", 8000)+"}", nil); code != "GRAPHQL_PARSE_FAILED" {
 		t.Errorf("a document of too many tokens: %s", code)
 	}
+}
+
+func make100() []string {
+	ids := make([]string, 100)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("0190c5a2-7b1e-7c3d-9f00-%012d", i)
+	}
+	return ids
 }
 
 func TestWhatGraphiQLAsksAtItsStartIsAllowed(t *testing.T) {

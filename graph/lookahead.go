@@ -63,17 +63,37 @@ func (s selection) has(name string) bool {
 
 // jobLoad is what a selection on jobs needs.
 func jobLoad(s selection) jobmanager.JobLoad {
-	return jobmanager.JobLoad{
-		Manifests: s.has("manifests"), Attempts: s.has("attempts"), Group: s.has("group"), Presence: s.has("waiting"),
+	load := jobmanager.JobLoad{Manifests: s.has("manifests"), Attempts: s.has("attempts"), Presence: s.has("waiting")}
+	if s.has("group") {
+		group := groupLoad(s.into("group"))
+		load.Group = &group
 	}
+	return load
 }
 
-// groupLoad is what a selection on groups needs. The longest first page of jobs that is asked for serves the
-// shorter ones too; a page further on is read when its field is resolved.
+// groupLoad is what a selection on groups needs. What is asked of the groups of their jobs, which are these
+// groups again, is loaded with them at once.
 func groupLoad(s selection) jobmanager.GroupLoad {
-	load := jobmanager.GroupLoad{Descriptor: s.has("descriptor")}
+	load := jobmanager.GroupLoad{Descriptor: s.has("descriptor"), Jobs: s.firstPage("jobs")}
+	load.JobLoad = jobLoad(s.into("jobs").objects())
+	if again := load.JobLoad.Group; again != nil && load.Jobs != nil {
+		load.Descriptor = load.Descriptor || again.Descriptor
+		if again.Jobs != nil && again.Jobs.First > load.Jobs.First {
+			load.Jobs = again.Jobs
+		}
+		load.JobLoad.Manifests = load.JobLoad.Manifests || again.JobLoad.Manifests
+		load.JobLoad.Attempts = load.JobLoad.Attempts || again.JobLoad.Attempts
+		load.JobLoad.Presence = load.JobLoad.Presence || again.JobLoad.Presence
+	}
+	return load
+}
+
+// firstPage is the longest first page that is asked for below fields of that name, which serves the shorter
+// ones too; nil when there is none. A page further on is read when its field is resolved.
+func (s selection) firstPage(name string) *jobmanager.PageRequest {
+	var longest *jobmanager.PageRequest
 	for _, field := range s.fields {
-		if field.Name != "jobs" {
+		if field.Name != name {
 			continue
 		}
 		arguments := field.ArgumentMap(s.operation.Variables)
@@ -84,12 +104,11 @@ func groupLoad(s selection) jobmanager.GroupLoad {
 		if page.First < 1 || page.First > jobmanager.LongestPage {
 			continue // the field's own resolver refuses it
 		}
-		if load.Jobs == nil || load.Jobs.First < page.First {
-			load.Jobs = &page
+		if longest == nil || longest.First < page.First {
+			longest = &page
 		}
 	}
-	load.JobLoad = jobLoad(s.into("jobs").objects())
-	return load
+	return longest
 }
 
 // number reads a count out of an argument; the default page when it is absent.

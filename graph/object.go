@@ -75,6 +75,16 @@ func (r jobResolver) Waiting(ctx context.Context, j *jobmanager.Job) (*jobmanage
 	return full.Waiting(r.Service.Clock.Now()), nil
 }
 
+// Resource gives the resource with its way back to the job, which saves it a look-up.
+func (r jobResolver) Resource(_ context.Context, j *jobmanager.Job) (*jobmanager.Resource, error) {
+	if j.Resource == nil {
+		return nil, nil
+	}
+	resource := *j.Resource
+	resource.Job = j
+	return &resource, nil
+}
+
 func (r resourceResolver) Job(ctx context.Context, resource *jobmanager.Resource) (*jobmanager.Job, error) {
 	if resource.Job != nil {
 		return resource.Job, nil
@@ -86,6 +96,9 @@ func (r agentResolver) Jobs(ctx context.Context, agent *jobmanager.Agent, first 
 	page, err := jobmanager.NewPageRequest(first, after)
 	if err != nil {
 		return nil, err
+	}
+	if loaded := agent.JobPage.Give(page); loaded != nil {
+		return loaded, nil
 	}
 	return r.Service.Jobs(ctx, who(ctx), jobmanager.JobQuery{
 		Filter: jobmanager.JobFilter{OwnerIDs: []jobmanager.OwnerID{agent.OwnerID}},

@@ -8,7 +8,7 @@ import (
 )
 
 func (r queryResolver) Node(ctx context.Context, id jobmanager.ID) (jobmanager.Node, error) {
-	nodes, err := r.Service.Nodes(ctx, who(ctx), []jobmanager.ID{id})
+	nodes, err := r.Service.Nodes(ctx, who(ctx), []jobmanager.ID{id}, groupLoad(selected(ctx)), jobLoad(selected(ctx)))
 	if err != nil {
 		return nil, err
 	}
@@ -16,7 +16,7 @@ func (r queryResolver) Node(ctx context.Context, id jobmanager.ID) (jobmanager.N
 }
 
 func (r queryResolver) Nodes(ctx context.Context, ids []jobmanager.ID) ([]jobmanager.Node, error) {
-	return r.Service.Nodes(ctx, who(ctx), ids)
+	return r.Service.Nodes(ctx, who(ctx), ids, groupLoad(selected(ctx)), jobLoad(selected(ctx)))
 }
 
 func (r queryResolver) JobGroup(ctx context.Context, id jobmanager.ID) (*jobmanager.JobGroup, error) {
@@ -65,7 +65,10 @@ func (r queryResolver) Agents(ctx context.Context, first *int, after *string) (*
 	if err != nil {
 		return nil, err
 	}
-	return r.Service.Agents(ctx, who(ctx), page)
+	objects := selected(ctx).objects()
+	return r.Service.Agents(ctx, who(ctx), jobmanager.AgentQuery{
+		Page: page, Jobs: objects.firstPage("jobs"), JobLoad: jobLoad(objects.into("jobs").objects()),
+	})
 }
 
 func (r queryResolver) Events(ctx context.Context, after *string, first *int, filter *jobmanager.EventFilter) (*jobmanager.EventConnection, error) {

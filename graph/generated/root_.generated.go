@@ -1943,7 +1943,7 @@ type Subscription {
     ownerId: String!
     "The clusters it serves; none means all of its orchestrator."
     clusters: [String!]
-    "How many jobs it runs at once; 1 by default."
+    "How many jobs it runs at once, at least 1. It is checked only, so far: every job is offered to every agent that may claim it, and the claim decides."
     parallel: Int
   ): Job!
   "What happens to resources and their conditions: without ` + "`" + `after` + "`" + ` a snapshot of at most 1000 first, then the changes."
@@ -2535,7 +2535,7 @@ type ResourceMessage {
   job: Job
 }
 
-"Picks applications: every field that is set must hold, a list holds with any of its values."
+"Picks applications: every field that is set must hold, a list holds with any of its values; one that is absent or empty bounds nothing."
 input JobGroupFilter {
   "By id."
   ids: [ID!]
@@ -2565,7 +2565,7 @@ enum JobGroupOrderField {
   NAME
 }
 
-"Picks jobs: every field that is set must hold, a list holds with any of its values."
+"Picks jobs: every field that is set must hold, a list holds with any of its values; one that is absent or empty bounds nothing."
 input JobFilter {
   "By id."
   ids: [ID!]
@@ -2611,7 +2611,7 @@ enum OrderDirection {
   DESC
 }
 
-"Picks resources by their jobs: every field that is set must hold, a list holds with any of its values."
+"Picks resources by their jobs: every field that is set must hold, a list holds with any of its values; one that is absent or empty bounds nothing."
 input ResourceFilter {
   "By application."
   jobGroupIds: [ID!]
@@ -2623,7 +2623,7 @@ input ResourceFilter {
   orchestrators: [String!]
 }
 
-"Picks events: every field that is set must hold, a list holds with any of its values."
+"Picks events: every field that is set must hold, a list holds with any of its values; one that is absent or empty bounds nothing."
 input EventFilter {
   "By type."
   types: [EventType!]
@@ -2695,7 +2695,7 @@ type DeleteJobGroupPayload {
   jobGroupId: ID!
   "Whether it is gone already; false when it is stopped first."
   deleted: Boolean!
-  "The application as it was or is; null when an earlier call with this key deleted it."
+  "The application as it was or is, its jobs gone with it when it is deleted; null when an earlier call with this key deleted it."
   jobGroup: JobGroup
 }
 
@@ -2835,7 +2835,7 @@ input ResourceInput {
   uid: String
   "The orchestrator's own name."
   name: String
-  "What is known: each replaces the condition of its type; the others stay."
+  "What is known: each replaces the condition of its type; the others stay. At most 64, of 64 KiB together."
   conditions: [ConditionInput!]
 }
 

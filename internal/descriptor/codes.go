@@ -30,6 +30,8 @@ const (
 	CodeMissingName = "MISSING_NAME"
 	// CodeMissingDescription (WARNING): the ICOS Policy Manager needs a description.
 	CodeMissingDescription = "MISSING_DESCRIPTION"
+	// CodeMissingType (WARNING): the ICOS Policy Manager requires the type of each component.
+	CodeMissingType = "MISSING_TYPE"
 	// CodeMissingComponents (ERROR): there is nothing to run.
 	CodeMissingComponents = "MISSING_COMPONENTS"
 	// CodeInvalidName: a name breaks RFC 1123. WARNING for the application, else ERROR.
@@ -47,8 +49,12 @@ const (
 	// CodeUnusedManifest (WARNING): no component refers to a manifest.
 	CodeUnusedManifest = "UNUSED_MANIFEST"
 	// CodeManifestIncomplete: a Kubernetes manifest lacks apiVersion, kind or metadata.name, or an entry its
-	// manifest (ERROR); a manifest is neither Kubernetes nor compose by its keys (WARNING).
+	// manifest (ERROR); a manifest is neither Kubernetes nor compose by its keys (ERROR when a component of
+	// type kubernetes or manifest refers to it, else WARNING).
 	CodeManifestIncomplete = "MANIFEST_INCOMPLETE"
+	// CodeManifestType (WARNING): a component of type docker refers to a Kubernetes object, or one of type
+	// kubernetes or manifest to a compose file.
+	CodeManifestType = "MANIFEST_TYPE"
 	// CodeManifestRewritten (WARNING): a manifest could not stand alone as written, so it was written anew.
 	CodeManifestRewritten = "MANIFEST_REWRITTEN"
 	// CodeManifestNotSeparable (ERROR): no text was found that gives the manifest's value on its own.

@@ -72,9 +72,7 @@ func (r *run) readComponent(fields mapping, path string, item *yaml.Node) *compo
 			r.refuse(name, problem{code: CodeMissingName, path: path + ".name", message: "the name of " + path + " is empty", hint: rfc1123})
 		}
 	}
-	if kind := fields.get("type"); kind != nil {
-		part.Type, _ = r.needText(kind, path+".type")
-	}
+	part.Type = r.readType(fields, path+".type", item)
 	part.refs = r.readReferences(fields.get("manifests"), path+".manifests")
 	for _, ref := range part.refs {
 		part.References = append(part.References, ref.name)
@@ -85,6 +83,26 @@ func (r *run) readComponent(fields mapping, path string, item *yaml.Node) *compo
 	part.Policies = r.readPolicies(fields.get("policies"), path+".policies")
 	part.Pins = r.readPins(fields.get("targets"), path+".targets")
 	return part
+}
+
+// readType reads a component's type; any word is one.
+func (r *run) readType(fields mapping, path string, item *yaml.Node) string {
+	if node := fields.get("type"); node != nil {
+		text, ok := r.needText(node, path)
+		if !ok || text != "" {
+			return text
+		}
+		item = node
+	} else if hasLostDash(fields.node) {
+		return ""
+	}
+	r.warn(item, problem{
+		code:    CodeMissingType,
+		path:    path,
+		message: "the component has no type; the ICOS Policy Manager requires one",
+		hint:    "Give the component a type: kubernetes, docker or multiple.",
+	})
+	return ""
 }
 
 func (r *run) checkComponentName(part *component, node *yaml.Node, first map[string]*yaml.Node) {

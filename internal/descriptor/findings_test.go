@@ -16,7 +16,7 @@ func findingCases() []struct {
 	want       []string
 } {
 	const top = "name: app\ndescription: d\n"
-	const one = top + "components:\n- name: web\n"
+	const one = top + "components:\n- name: web\n  type: multiple\n"
 	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: m\n"
 	return []struct {
 		name, text string
@@ -27,83 +27,93 @@ func findingCases() []struct {
 		{"no mapping", "- a\n", []string{"ERROR WRONG_TYPE 1:1 "}},
 		{"no name, no description, no components", "x: 1\n", []string{
 			"ERROR MISSING_NAME 1:1 name", "ERROR MISSING_COMPONENTS 1:1 components", "WARNING MISSING_DESCRIPTION 1:1 description"}},
-		{"empty names", "name: ''\ndescription: d\ncomponents:\n- name: ''\n- type: x\n- name: c\n  manifests: [{name: ''}, {x: 1}, '']\n", []string{
-			"ERROR MISSING_NAME 1:7 name", "ERROR MISSING_NAME 4:9 components[0].name", "ERROR MISSING_NAME 5:3 components[1].name",
+		{"empty names", "name: ''\ndescription: d\ncomponents:\n- {name: '', type: x}\n- type: x\n- name: c\n  manifests: [{name: ''}, {x: 1}, '']\n  type: x\n", []string{
+			"ERROR MISSING_NAME 1:7 name", "ERROR MISSING_NAME 4:10 components[0].name", "ERROR MISSING_NAME 5:3 components[1].name",
 			"ERROR MISSING_NAME 7:22 components[2].manifests[0].name", "ERROR MISSING_NAME 7:27 components[2].manifests[1].name",
 			"ERROR MISSING_NAME 7:35 components[2].manifests[2]"}},
 		{"no components in the list", top + "components: []\n", []string{"ERROR MISSING_COMPONENTS 3:13 components"}},
-		{"names that break RFC 1123", "name: A b\ndescription: d\nnamespace: X\ncomponents:\n- name: -a\n", []string{
+		{"names that break RFC 1123", "name: A b\ndescription: d\nnamespace: X\ncomponents:\n- name: -a\n  type: x\n", []string{
 			"WARNING INVALID_NAME 1:7 name", "ERROR INVALID_NAME 3:12 namespace", "ERROR INVALID_NAME 5:9 components[0].name"}},
-		{"an application's name that breaks RFC 1123", "name: a.b\ndescription: d\ncomponents:\n- name: a\n", []string{"WARNING INVALID_NAME 1:7 name"}},
-		{"two components of one name", one + "- name: db\n- name: web\n", []string{"ERROR DUPLICATE_COMPONENT 6:9 components[2].name"}},
-		{"duplicate keys", one + "  type: a\n  type: b\nname: app\n", []string{
+		{"an application's name that breaks RFC 1123", "name: a.b\ndescription: d\ncomponents:\n- {name: a, type: x}\n", []string{"WARNING INVALID_NAME 1:7 name"}},
+		{"two components of one name", one + "- {name: db, type: x}\n- {name: web, type: x}\n", []string{"ERROR DUPLICATE_COMPONENT 7:10 components[2].name"}},
+		{"duplicate keys", one + "  type: a\nname: app\n", []string{
 			"ERROR DUPLICATE_KEY 6:3 components[0].type", "ERROR DUPLICATE_KEY 7:1 name"}},
-		{"duplicate keys that differ for YAML only", one + "requirements: {1: a, '1': b}\n", []string{"ERROR DUPLICATE_KEY 5:22 requirements.1"}},
-		{"a duplicate key in a manifest", one + "  manifests: [m]\n---\n" + pod + "  name: n\n", []string{"ERROR DUPLICATE_KEY 11:3 documents[1].metadata.name"}},
+		{"duplicate keys that differ for YAML only", one + "requirements: {1: a, '1': b}\n", []string{"ERROR DUPLICATE_KEY 6:22 requirements.1"}},
+		{"a duplicate key in a manifest", one + "  manifests: [m]\n---\n" + pod + "  name: n\n", []string{"ERROR DUPLICATE_KEY 12:3 documents[1].metadata.name"}},
 		{"a duplicate key in a text block", one + "  manifests: [m]\nmanifests:\n- name: m\n  manifest: |\n\n    services: 1\n    services: 2\n", []string{
-			"ERROR DUPLICATE_KEY 11:5 manifests[0].manifest.services"}},
-		{"a key that is no text", one + "requirements: {[a]: b}\n", []string{"ERROR WRONG_TYPE 5:16 requirements.[\"a\"]"}},
+			"ERROR DUPLICATE_KEY 12:5 manifests[0].manifest.services"}},
+		{"a key that is no text", one + "requirements: {[a]: b}\n", []string{"ERROR WRONG_TYPE 6:16 requirements.[\"a\"]"}},
 		{"dashes without a blank", top + "components:\n  -name: a\n  -name: b\n", []string{
 			"ERROR MISSING_BLANK 4:3 components.-name", "ERROR MISSING_BLANK 5:3 components.-name"}},
 		{"a dash without a blank that breaks the syntax", top + "components:\n  -name: a\n   type: b\n", []string{
 			"ERROR MISSING_BLANK 4:3 ", "ERROR YAML_SYNTAX 5:8 "}},
-		{"a dash without a blank in a manifest", one + "  manifests: [m]\n---\n" + pod + "spec:\n  -name: x\n", []string{"WARNING MISSING_BLANK 12:3 documents[1].spec.-name"}},
+		{"a dash without a blank in a manifest", one + "  manifests: [m]\n---\n" + pod + "spec:\n  -name: x\n", []string{"WARNING MISSING_BLANK 13:3 documents[1].spec.-name"}},
 		{"a syntax error in each document", "name: [\n---\na: b: c\n---\nkind: \"x\n", []string{
 			"ERROR YAML_SYNTAX 2:1 ", "ERROR YAML_SYNTAX 3:5 ", "ERROR YAML_SYNTAX 5:9 "}},
 		{"a syntax error in a text block", one + "  manifests: [m]\nmanifests:\n- name: m\n  manifest: |\n    a: b: c\n", []string{
-			"ERROR UNRESOLVED_REFERENCE 5:15 components[0].manifests[0]", "ERROR YAML_SYNTAX 9:9 "}},
+			"ERROR UNRESOLVED_REFERENCE 6:15 components[0].manifests[0]", "ERROR YAML_SYNTAX 10:9 "}},
 		{"a syntax error in a quoted text", one + "  manifests: [m]\nmanifests:\n- name: m\n  manifest: 'a: b: c'\n", []string{
-			"ERROR UNRESOLVED_REFERENCE 5:15 components[0].manifests[0]", "ERROR YAML_SYNTAX 8:13 "}},
+			"ERROR UNRESOLVED_REFERENCE 6:15 components[0].manifests[0]", "ERROR YAML_SYNTAX 9:13 "}},
 		{"an unknown anchor", "name: *a\n", []string{"ERROR YAML_SYNTAX 1:7 "}},
 		{"wrong types in the header", "name: 1\ndescription: [d]\nnamespace: 2\ncomponents: x\npolicies: {a: b}\nmanifests: 3\n", []string{
 			"ERROR WRONG_TYPE 1:7 name", "ERROR WRONG_TYPE 2:14 description", "ERROR WRONG_TYPE 3:12 namespace",
 			"ERROR WRONG_TYPE 4:13 components", "ERROR WRONG_TYPE 5:11 policies", "ERROR WRONG_TYPE 6:12 manifests"}},
-		{"wrong types in components", top + "components:\n- 1\n- name: b\n  type: [x]\n  manifests: {name: m}\n  requirements: 5\n  policies: ['security:0.2']\n- name: c\n  manifests: [[], {name: 5}, {name: m, manifest: {}}]\n", []string{
+		{"wrong types in components", top + "components:\n- 1\n- name: b\n  type: [x]\n  manifests: {name: m}\n  requirements: 5\n  policies: ['security:0.2']\n- name: c\n  manifests: [[], {name: 5}, {name: m, manifest: {}}]\n  type: x\n", []string{
 			"ERROR WRONG_TYPE 4:3 components[0]", "ERROR WRONG_TYPE 6:9 components[1].type", "ERROR WRONG_TYPE 7:14 components[1].manifests",
 			"ERROR WRONG_TYPE 8:17 components[1].requirements", "ERROR WRONG_TYPE 9:14 components[1].policies[0]",
 			"ERROR WRONG_TYPE 11:15 components[2].manifests[0]", "ERROR WRONG_TYPE 11:26 components[2].manifests[1].name",
 			"ERROR WRONG_TYPE 11:30 components[2].manifests[2].manifest", "WARNING UNRESOLVED_REFERENCE 11:37 components[2].manifests[2].name"}},
 		{"wrong types that are only shown", one + "  communication: x\npolicies:\n- {name: 1, remediation: [], apply-to: [{}]}\n", []string{
-			"WARNING WRONG_TYPE 5:18 components[0].communication", "WARNING WRONG_TYPE 7:10 policies[0].name",
-			"WARNING WRONG_TYPE 7:26 policies[0].remediation", "WARNING WRONG_TYPE 7:41 policies[0].apply-to[0]"}},
-		{"requirements that the Matchmaker cannot read", one + "  requirements:\n    cpu: '2'\n    memory: 512\n    gpu: 1\n    <<: {architecture: x}\n- name: b\n  requirements: {memory: 200M, cpu: 2, nodelabel: {key: k}}\n", []string{
-			"WARNING CPU_TEXT 6:10 components[0].requirements.cpu", "WARNING MEMORY_UNIT 7:13 components[0].requirements.memory",
-			"WARNING UNKNOWN_REQUIREMENT 8:5 components[0].requirements.gpu", "WARNING MEMORY_UNIT 11:26 components[1].requirements.memory",
-			"WARNING UNKNOWN_REQUIREMENT 11:40 components[1].requirements.nodelabel"}},
+			"WARNING WRONG_TYPE 6:18 components[0].communication", "WARNING WRONG_TYPE 8:10 policies[0].name",
+			"WARNING WRONG_TYPE 8:26 policies[0].remediation", "WARNING WRONG_TYPE 8:41 policies[0].apply-to[0]"}},
+		{"requirements that the Matchmaker cannot read", one + "  requirements:\n    cpu: '2'\n    memory: 512\n    gpu: 1\n    <<: {architecture: x}\n- name: b\n  requirements: {memory: 200M, cpu: 2, nodelabel: {key: k}}\n  type: x\n", []string{
+			"WARNING CPU_TEXT 7:10 components[0].requirements.cpu", "WARNING MEMORY_UNIT 8:13 components[0].requirements.memory",
+			"WARNING UNKNOWN_REQUIREMENT 9:5 components[0].requirements.gpu", "WARNING MEMORY_UNIT 12:26 components[1].requirements.memory",
+			"WARNING UNKNOWN_REQUIREMENT 12:40 components[1].requirements.nodelabel"}},
 		{"requirements of a wrong type", one + "  requirements: {cpu: [], memory: true, devices: {a: b}, architecture: [x, 1]}\n", []string{
-			"ERROR WRONG_TYPE 5:23 components[0].requirements.cpu", "ERROR WRONG_TYPE 5:35 components[0].requirements.memory",
-			"ERROR WRONG_TYPE 5:50 components[0].requirements.devices", "ERROR WRONG_TYPE 5:76 components[0].requirements.architecture"}},
+			"ERROR WRONG_TYPE 6:23 components[0].requirements.cpu", "ERROR WRONG_TYPE 6:35 components[0].requirements.memory",
+			"ERROR WRONG_TYPE 6:50 components[0].requirements.devices", "ERROR WRONG_TYPE 6:76 components[0].requirements.architecture"}},
 		{"an unresolved reference beside manifests", one + "  manifests: [m, {name: n}]\n---\n" + pod, []string{
-			"ERROR UNRESOLVED_REFERENCE 5:25 components[0].manifests[1].name"}},
-		{"an unresolved reference in a header", one + "  manifests: [m]\n", []string{"WARNING UNRESOLVED_REFERENCE 5:15 components[0].manifests[0]"}},
-		{"a reference that stands twice", one + "  manifests: [m, m]\n---\n" + pod, []string{"WARNING DUPLICATE_REFERENCE 5:18 components[0].manifests[1]"}},
+			"ERROR UNRESOLVED_REFERENCE 6:25 components[0].manifests[1].name"}},
+		{"an unresolved reference in a header", one + "  manifests: [m]\n", []string{"WARNING UNRESOLVED_REFERENCE 6:15 components[0].manifests[0]"}},
+		{"a reference that stands twice", one + "  manifests: [m, m]\n---\n" + pod, []string{"WARNING DUPLICATE_REFERENCE 6:18 components[0].manifests[1]"}},
 		{"unused manifests", one + "manifests:\n- name: x\n  manifest: {services: {}}\n- {apiVersion: v1, kind: Pod, metadata: {name: y}}\n- services: {}\n---\n" + pod, []string{
-			"WARNING MANIFEST_REWRITTEN 7:13 manifests[0].manifest", "WARNING UNUSED_MANIFEST 7:13 manifests[0].manifest",
-			"WARNING MANIFEST_REWRITTEN 8:3 manifests[1]", "WARNING UNUSED_MANIFEST 8:3 manifests[1]", "WARNING UNUSED_MANIFEST 9:3 manifests[2]",
-			"WARNING UNUSED_MANIFEST 11:1 documents[1]"}},
+			"WARNING MANIFEST_REWRITTEN 8:13 manifests[0].manifest", "WARNING UNUSED_MANIFEST 8:13 manifests[0].manifest",
+			"WARNING MANIFEST_REWRITTEN 9:3 manifests[1]", "WARNING UNUSED_MANIFEST 9:3 manifests[1]", "WARNING UNUSED_MANIFEST 10:3 manifests[2]",
+			"WARNING UNUSED_MANIFEST 12:1 documents[1]"}},
 		{"two entries of one name", one + "  manifests: [m]\nmanifests:\n- name: m\n  manifest: 'services: {}'\n- name: m\n  manifest: 'services: {}'\n", []string{
-			"ERROR DUPLICATE_MANIFEST 9:9 manifests[1].name"}},
-		{"two objects of one name", one + "  manifests: [m]\n---\n" + pod + "---\n" + pod, []string{"ERROR DUPLICATE_MANIFEST 12:1 documents[2]"}},
+			"ERROR DUPLICATE_MANIFEST 10:9 manifests[1].name"}},
+		{"two objects of one name", one + "  manifests: [m]\n---\n" + pod + "---\n" + pod, []string{"ERROR DUPLICATE_MANIFEST 13:1 documents[2]"}},
 		{"incomplete manifests", one + "  manifests: [m]\nmanifests:\n- name: m\n- {name: n, manifest: ''}\n---\nkind: Pod\n---\napiVersion: v1\nkind: [x]\nmetadata: {name: 5}\n", []string{
-			"ERROR UNRESOLVED_REFERENCE 5:15 components[0].manifests[0]", "ERROR MANIFEST_INCOMPLETE 7:3 manifests[0].manifest",
-			"ERROR MANIFEST_INCOMPLETE 8:23 manifests[1].manifest",
-			"ERROR MANIFEST_INCOMPLETE 10:1 documents[1].apiVersion", "ERROR MANIFEST_INCOMPLETE 10:1 documents[1].metadata.name",
-			"ERROR MANIFEST_INCOMPLETE 13:7 documents[2].kind", "ERROR MANIFEST_INCOMPLETE 14:18 documents[2].metadata.name"}},
-		{"a manifest that is nothing known", one + "  manifests: [m]\nmanifests:\n- name: m\n  manifest:\n    a: 1\n", []string{"WARNING MANIFEST_INCOMPLETE 9:5 manifests[0].manifest"}},
+			"ERROR UNRESOLVED_REFERENCE 6:15 components[0].manifests[0]", "ERROR MANIFEST_INCOMPLETE 8:3 manifests[0].manifest",
+			"ERROR MANIFEST_INCOMPLETE 9:23 manifests[1].manifest",
+			"ERROR MANIFEST_INCOMPLETE 11:1 documents[1].apiVersion", "ERROR MANIFEST_INCOMPLETE 11:1 documents[1].metadata.name",
+			"ERROR MANIFEST_INCOMPLETE 14:7 documents[2].kind", "ERROR MANIFEST_INCOMPLETE 15:18 documents[2].metadata.name"}},
+		{"a manifest that is nothing known", one + "  manifests: [m]\nmanifests:\n- name: m\n  manifest:\n    a: 1\n", []string{"WARNING MANIFEST_INCOMPLETE 10:5 manifests[0].manifest"}},
+		{"components without a type", top + "components:\n- name: a\n- {name: b, type: ~}\n- {name: c, type: ''}\n", []string{
+			"WARNING MISSING_TYPE 4:3 components[0].type", "WARNING MISSING_TYPE 5:3 components[1].type", "WARNING MISSING_TYPE 6:19 components[2].type"}},
+		{"a lost dash in a component, which has no type for that alone", top + "components:\n- -name: a\n", []string{"ERROR MISSING_BLANK 4:3 components[0].-name"}},
+		{"a docker component with a Kubernetes object", top + "components:\n- {name: a, type: docker, manifests: [m, {name: m}]}\n---\n" + pod, []string{
+			"WARNING MANIFEST_TYPE 4:39 components[0].manifests[0]", "WARNING DUPLICATE_REFERENCE 4:49 components[0].manifests[1].name"}},
+		{"Kubernetes components with a compose file", top + "components:\n- {name: a, type: kubernetes, manifests: [m]}\n- {name: b, type: manifest, manifests: [{name: m}]}\n---\nname: m\nservices: {}\n", []string{
+			"WARNING MANIFEST_TYPE 4:43 components[0].manifests[0]", "WARNING MANIFEST_TYPE 5:48 components[1].manifests[0].name"}},
+		{"a Kubernetes component with a manifest that is nothing known", top + "components:\n- {name: a, type: kubernetes, manifests: [m]}\n---\nname: m\nfoo: bar\n", []string{"ERROR MANIFEST_INCOMPLETE 6:1 documents[1]"}},
+		{"an older Kubernetes component with a manifest that is nothing known", top + "components:\n- {name: a, type: manifest, manifests: [m]}\n---\nname: m\nservices: ~\n", []string{"ERROR MANIFEST_INCOMPLETE 6:1 documents[1]"}},
+		{"a docker component with a manifest that is nothing known", top + "components:\n- {name: a, type: docker, manifests: [m]}\n---\nname: m\nfoo: bar\n", []string{"WARNING MANIFEST_INCOMPLETE 6:1 documents[1]"}},
 		{"an entry without a name", one + "manifests:\n- manifest: {services: {}}\n", []string{
-			"ERROR MISSING_NAME 6:3 manifests[0].name", "WARNING MANIFEST_REWRITTEN 6:13 manifests[0].manifest"}},
+			"ERROR MISSING_NAME 7:3 manifests[0].name", "WARNING MANIFEST_REWRITTEN 7:13 manifests[0].manifest"}},
 		{"manifests of a wrong type", one + "manifests: [x, {name: m, manifest: 5}]\n---\n- a\n", []string{
-			"ERROR WRONG_TYPE 5:13 manifests[0]", "ERROR WRONG_TYPE 5:36 manifests[1].manifest", "ERROR WRONG_TYPE 7:1 documents[1]"}},
+			"ERROR WRONG_TYPE 6:13 manifests[0]", "ERROR WRONG_TYPE 6:36 manifests[1].manifest", "ERROR WRONG_TYPE 8:1 documents[1]"}},
 		{"policies and dependencies for nobody", one + "  dependencies: [x]\n  policies: [{component: y}]\npolicies:\n- {apply-to: [web, z, '*', /a|b/]}\ndependencies: {web: [w], v: web}\n", []string{
-			"WARNING UNKNOWN_COMPONENT 5:18 components[0].dependencies[0]", "WARNING UNKNOWN_COMPONENT 6:26 components[0].policies[0].component",
-			"WARNING UNKNOWN_COMPONENT 8:20 policies[0].apply-to[1]", "WARNING UNKNOWN_COMPONENT 9:22 dependencies.web[0]"}},
-		{"incomplete targets", one + "  targets: {node_name: n}\n- name: b\n  targets: [5, {cluster_name: '', orchestrator: ocm}]\n", []string{
-			"ERROR INCOMPLETE_TARGET 5:12 components[0].targets.cluster_name", "ERROR INCOMPLETE_TARGET 5:12 components[0].targets.orchestrator",
-			"ERROR WRONG_TYPE 7:13 components[1].targets[0]", "ERROR INCOMPLETE_TARGET 7:16 components[1].targets[1].cluster_name"}},
-		{"control characters and bytes that are no UTF-8", "name: a\r\ndescription: d\x00\xff\ncomponents:\n- name: a\n", []string{"ERROR INVALID_CHARACTER 2:15 "}},
-		{"a NUL by an escape", top + "components:\n- name: a\n  requirements: {x: \"\\0\"}\n", []string{
+			"WARNING UNKNOWN_COMPONENT 6:18 components[0].dependencies[0]", "WARNING UNKNOWN_COMPONENT 7:26 components[0].policies[0].component",
+			"WARNING UNKNOWN_COMPONENT 9:20 policies[0].apply-to[1]", "WARNING UNKNOWN_COMPONENT 10:22 dependencies.web[0]"}},
+		{"incomplete targets", one + "  targets: {node_name: n}\n- name: b\n  targets: [5, {cluster_name: '', orchestrator: ocm}]\n  type: x\n", []string{
+			"ERROR INCOMPLETE_TARGET 6:12 components[0].targets.cluster_name", "ERROR INCOMPLETE_TARGET 6:12 components[0].targets.orchestrator",
+			"ERROR WRONG_TYPE 8:13 components[1].targets[0]", "ERROR INCOMPLETE_TARGET 8:16 components[1].targets[1].cluster_name"}},
+		{"control characters and bytes that are no UTF-8", "name: a\r\ndescription: d\x00\xff\ncomponents:\n- name: a\n  type: x\n", []string{"ERROR INVALID_CHARACTER 2:15 "}},
+		{"a NUL by an escape", top + "components:\n- name: a\n  requirements: {x: \"\\0\"}\n  type: x\n", []string{
 			"WARNING UNKNOWN_REQUIREMENT 5:18 components[0].requirements.x", "ERROR INVALID_CHARACTER 5:21 components[0].requirements.x"}},
-		{"a NUL in a key", one + "requirements: {\"\\0\": 1}\n", []string{"ERROR INVALID_CHARACTER 5:16 requirements.\uFFFD"}},
+		{"a NUL in a key", one + "requirements: {\"\\0\": 1}\n", []string{"ERROR INVALID_CHARACTER 6:16 requirements.\uFFFD"}},
 		{"an alias inside itself", top + "x: &a {y: [*a]}\n", []string{"ERROR RECURSIVE_ALIAS 3:12 "}},
 		{"deep nesting", "a: " + strings.Repeat("[", 101) + strings.Repeat("]", 101) + "\n", []string{"ERROR TOO_DEEP 1:104 "}},
 		{"deep nesting in a block", strings.Repeat("- ", 101) + "a\n", []string{"ERROR TOO_DEEP 1:201 "}},
@@ -168,7 +178,7 @@ func TestMessagesRepeatOnlyALittleOfTheDescriptor(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("name: app\ndescription: d\ncomponents:\n")
 	for i := range 20 {
-		fmt.Fprintf(&text, "- name: c%d\n", i)
+		fmt.Fprintf(&text, "- {name: c%d, type: x}\n", i)
 	}
 	_, findings := New(DefaultLimits()).Parse(text.String() + "policies: [{apply-to: " + strings.Repeat("日", 100_000) + "}]\n")
 	diff(t, "findings", []string{"WARNING UNKNOWN_COMPONENT 24:23 policies[0].apply-to"}, briefs(findings))
@@ -191,7 +201,7 @@ func TestManifestsSharedByManyComponentsAreBounded(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("name: app\ndescription: d\ncomponents:\n")
 	for i := range 40 {
-		fmt.Fprintf(&text, "- {name: c%d, manifests: [m]}\n", i)
+		fmt.Fprintf(&text, "- {name: c%d, type: x, manifests: [m]}\n", i)
 	}
 	text.WriteString("---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: m}\ndata: " + strings.Repeat("x", 2_000) + "\n")
 	limits := DefaultLimits()
@@ -228,13 +238,13 @@ func TestFindingsAreCappedAndTheLastOneTellsTheRest(t *testing.T) {
 	t.Parallel()
 	limits := DefaultLimits()
 	limits.Findings = 10
-	header := "name: app\ndescription: d\ncomponents:\n- name: a\n  manifests:\n"
+	header := "name: app\ndescription: d\ncomponents:\n- name: a\n  type: x\n  manifests:\n"
 	_, findings := New(limits).Parse(header + strings.Repeat("  - m\n", 30))
 	if last := findings[len(findings)-1]; len(findings) != 10 || last.Message != "21 more findings are not shown" || last.Severity != jobmanager.SeverityWarning {
 		t.Errorf("%d findings, the last one %+v", len(findings), last)
 	}
-	_, findings = New(limits).Parse(header + strings.Repeat("  - m\n", 30) + "- name: a\n")
-	if last := findings[len(findings)-1]; brief(last) != "ERROR TOO_MANY_FINDINGS 15:5 " {
+	_, findings = New(limits).Parse(header + strings.Repeat("  - m\n", 30) + "- {name: a, type: x}\n")
+	if last := findings[len(findings)-1]; brief(last) != "ERROR TOO_MANY_FINDINGS 16:5 " {
 		t.Errorf("an error is hidden behind %s", brief(last))
 	}
 	_, findings = New(DefaultLimits()).Parse(header + strings.Repeat("  - ''\n", 50_000))

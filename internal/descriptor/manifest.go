@@ -18,24 +18,16 @@ type source struct {
 	at     *yaml.Node
 	path   string
 	fields mapping
-	// object is filled when the manifest has to be a Kubernetes object.
+	shape  shape
+	// object is filled when the shape is that of a Kubernetes object.
 	object object
-	// used says that a component refers to it, docker that one of type docker does.
-	used, docker bool
+	// used says that a component refers to it, docker that one of type docker does, kubernetes that one of
+	// type kubernetes or manifest does.
+	used, docker, kubernetes bool
 }
 
 // object is what makes a Kubernetes object unique.
 type object struct{ apiVersion, kind, namespace, name string }
-
-// isCompose says whether nothing of a Kubernetes object may be demanded: the component is docker's, the keys
-// are those of a compose file, or nothing hints at Kubernetes.
-func (s *source) isCompose() bool {
-	hasKind, hasVersion := s.fields.get("kind") != nil, s.fields.get("apiVersion") != nil
-	if s.fields.get("services") != nil && (!hasKind || !hasVersion) {
-		return true
-	}
-	return s.docker || !hasKind && !hasVersion && s.fields.get("metadata") == nil
-}
 
 // manifest is the source as a component gets it.
 func (s *source) manifest() jobmanager.Manifest {
@@ -52,6 +44,7 @@ func (r *run) addSource(s *source, name string) {
 	if s.name == "" {
 		s.name = s.fields.text("name")
 	}
+	s.shape = shapeOf(s.fields)
 	r.sources = append(r.sources, s)
 }
 

@@ -12,11 +12,16 @@ import (
 func (r *run) checkSources() {
 	first := map[object]*source{}
 	for _, s := range r.sources {
-		if s.isCompose() {
-			r.checkCompose(s)
+		if s.shape != shapeKubernetes {
+			r.checkShape(s)
 			continue
 		}
-		if !r.readObject(s) {
+		metadata := s.readObject()
+		if s.docker && !s.kubernetes {
+			// Whoever refers to it does not want an object, and is warned of that.
+			continue
+		}
+		if !r.checkObject(s, metadata) {
 			continue
 		}
 		other, twice := first[s.object]
@@ -33,21 +38,31 @@ func (r *run) checkSources() {
 	}
 }
 
-// checkCompose warns where a manifest is taken for compose only because nothing tells what it is.
-func (r *run) checkCompose(s *source) {
-	if s.docker || s.fields.get("services") != nil {
+// checkShape reports a manifest that nothing tells what it is: nobody can apply it as a Kubernetes object, so
+// a component that needs one cannot run.
+func (r *run) checkShape(s *source) {
+	if s.shape != shapeUnknown {
 		return
 	}
-	r.warn(s.at, problem{
+	finding := problem{
 		code:    CodeManifestIncomplete,
 		path:    s.path,
 		message: "this manifest has neither apiVersion and kind as Kubernetes has, nor services as compose has",
 		hint:    "Check that it is a manifest.",
-	})
+	}
+	switch {
+	case s.kubernetes:
+		finding.hint = "Give apiVersion, kind and metadata.name: a component of type kubernetes or manifest refers to it."
+		r.refuse(s.at, finding)
+		return
+	case s.docker:
+		finding.hint = "Give services: a component of type docker refers to it."
+	}
+	r.warn(s.at, finding)
 }
 
-// readObject reads what makes the object unique; false when something is missing.
-func (r *run) readObject(s *source) bool {
+// readObject fills the object with what is there, and gives the metadata.
+func (s *source) readObject() mapping {
 	metadata, _ := mappingOf(s.fields.get("metadata"))
 	s.object = object{
 		apiVersion: s.fields.text("apiVersion"),
@@ -55,6 +70,11 @@ func (r *run) readObject(s *source) bool {
 		namespace:  metadata.text("namespace"),
 		name:       metadata.text("name"),
 	}
+	return metadata
+}
+
+// checkObject refuses an object that lacks what makes it unique; false when it does.
+func (r *run) checkObject(s *source, metadata mapping) bool {
 	complete := true
 	for _, needed := range []struct {
 		key   string

@@ -6,7 +6,7 @@
 //
 // Start at Parser.Parse. A text goes through five rooms: stream.go splits it into documents, load.go and
 // limits.go read each one and bound it, header.go, component.go and policy.go read the first document,
-// manifest.go with cut.go and rewrite.go makes the manifests, and resolve.go and link.go join the two.
+// manifest.go with cut.go and rewrite.go makes the manifests, and resolve.go, fit.go and link.go join the two.
 package descriptor
 
 import (

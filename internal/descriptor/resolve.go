@@ -2,9 +2,6 @@ package descriptor
 
 import "fmt"
 
-// typeDocker is the component type whose manifests are compose files.
-const typeDocker = "docker"
-
 // resolve marks the manifests that components refer to and reports what does not fit.
 func (r *run) resolve() {
 	byName := map[string][]*source{}
@@ -30,6 +27,7 @@ func (r *run) resolve() {
 			if len(found) == 0 {
 				r.reportUnresolved(ref)
 			}
+			r.checkFit(part, ref, found)
 			r.give(part, found)
 		}
 	}
@@ -41,7 +39,8 @@ func (r *run) give(part *component, found []*source) {
 	limit := amplification * r.limits.Bytes
 	for _, s := range found {
 		s.used = true
-		s.docker = s.docker || part.Type == typeDocker
+		s.docker = s.docker || part.isDocker()
+		s.kubernetes = s.kubernetes || part.isKubernetes()
 		if r.given > limit {
 			continue
 		}
@@ -79,7 +78,7 @@ func (r *run) reportUnused() {
 	}
 	for _, s := range r.sources {
 		// A Kubernetes object without a name is refused for that alone.
-		if s.used || s.name == "" && !s.isCompose() {
+		if s.used || s.name == "" && s.shape == shapeKubernetes {
 			continue
 		}
 		finding := problem{

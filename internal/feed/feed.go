@@ -7,6 +7,7 @@ package feed
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,9 @@ type Config struct {
 
 // The bounds of the feed.
 const (
-	// kept is how many of the newest events the ring holds.
-	kept = 4096
+	// kept is how many of the newest events the ring holds, and keptBytes how many bytes they may have.
+	kept      = 4096
+	keptBytes = 64 << 20
 	// chunk is how many events one read gives at most.
 	chunk = 256
 )
@@ -44,8 +46,9 @@ type Feed struct {
 
 	mu sync.Mutex // guards the fields below
 	// ring are the newest events, without a gap, ending at head.
-	ring []*jobmanager.Event
-	head jobmanager.Revision
+	ring  []*jobmanager.Event
+	bytes int
+	head  jobmanager.Revision
 	// grown is closed when head grows.
 	grown chan struct{}
 }
@@ -94,6 +97,9 @@ func (f *Feed) readOn(ctx context.Context) bool {
 	head := f.head
 	f.mu.Unlock()
 	events, err := f.Source.Events(ctx, head, chunk)
+	if jobmanager.CodeOf(err) == jobmanager.CodeCursorExpired {
+		err = f.beginAnew(ctx)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			f.Logger.ErrorContext(ctx, "the log of events cannot be read; trying again", "error", err)
@@ -106,13 +112,44 @@ func (f *Feed) readOn(ctx context.Context) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ring = append(f.ring, events...)
-	if len(f.ring) > 2*kept { // halved now and then, so that each event is moved once at most
-		f.ring = append([]*jobmanager.Event(nil), f.ring[len(f.ring)-kept:]...)
+	for _, event := range events {
+		f.bytes += event.Size
 	}
-	f.head = events[len(events)-1].Revision
+	old := 0
+	for ; len(f.ring)-old > kept || f.bytes > keptBytes && old < len(f.ring); old++ {
+		f.bytes -= f.ring[old].Size
+	}
+	clear(f.ring[:old])
+	f.ring = f.ring[old:]
+	f.moveTo(events[len(events)-1].Revision)
+	return len(events) == chunk
+}
+
+// moveTo sets the head and wakes all who wait; f.mu is held.
+func (f *Feed) moveTo(head jobmanager.Revision) {
+	f.head = head
 	close(f.grown)
 	f.grown = make(chan struct{})
-	return len(events) == chunk
+}
+
+// beginAnew takes the log up at its present end: the database is behind what was read of it, as after a
+// failover that lost something, or no longer keeps what comes next. Whoever follows the former log is woken and
+// told by the store that its cursor has expired.
+func (f *Feed) beginAnew(ctx context.Context) error {
+	cursor, err := f.Source.Head(ctx)
+	if err != nil {
+		return err
+	}
+	_, head, err := cursor.Parse()
+	if err != nil {
+		return err
+	}
+	f.Logger.WarnContext(ctx, "the log of events is not the one that was followed: watchers list again", "revision", head)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ring, f.bytes = nil, 0
+	f.moveTo(head)
+	return nil
 }
 
 // Changed implements jobmanager.Log.
@@ -140,13 +177,16 @@ func (f *Feed) Read(ctx context.Context, after jobmanager.Revision) ([]*jobmanag
 func (f *Feed) recent(after jobmanager.Revision) ([]*jobmanager.Event, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if after >= f.head {
+	if after == f.head {
 		return nil, true
+	}
+	if after > f.head {
+		return nil, false // the feed is a moment behind, or the log is another one: the store knows
 	}
 	first := f.head - jobmanager.Revision(len(f.ring)) // revisions are dense
 	if after < first {
 		return nil, false
 	}
 	events := f.ring[after-first:]
-	return events[:min(len(events), chunk):min(len(events), chunk)], true
+	return slices.Clone(events[:min(len(events), chunk)]), true
 }

@@ -23,6 +23,7 @@ type log struct {
 	head    jobmanager.Revision
 	broken  bool
 	reads   int
+	size    int           // of each event
 	touched chan struct{} // gets one for each read of the newest events
 }
 
@@ -43,9 +44,12 @@ func (l *log) Events(_ context.Context, after jobmanager.Revision, limit int) ([
 		}
 		return nil, errors.New("connection lost")
 	}
+	if after > l.head {
+		return nil, jobmanager.Errorf(jobmanager.CodeCursorExpired, "the log ends at %d", l.head)
+	}
 	var events []*jobmanager.Event
 	for r := after + 1; r <= l.head && len(events) < limit; r++ {
-		events = append(events, &jobmanager.Event{Revision: r, Incarnation: "x"})
+		events = append(events, &jobmanager.Event{Revision: r, Incarnation: "x", Size: l.size})
 	}
 	return events, nil
 }
@@ -164,6 +168,55 @@ func TestRecentEventsAreReadOnceForAllWatchers(t *testing.T) {
 	if source.reads-before > 1 { // Run itself may have looked once more
 		t.Errorf("50 watchers cost %d reads", source.reads-before)
 	}
+}
+
+// readsDuring counts the reads of the source that do costs.
+func readsDuring(l *log, do func()) int {
+	count := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.reads
+	}
+	before := count()
+	do()
+	return count() - before
+}
+
+func TestLargeEventsAreNotKept(t *testing.T) {
+	t.Parallel()
+	source, clock := &log{size: 1 << 20}, testkit.NewClock(time.Now())
+	f := run(t, source, clock)
+	source.grow(200)
+	f.Wake()
+	follow(t, f, 0, 200)
+	clock.AwaitWaiters(t, 1)
+	if reads := readsDuring(source, func() { follow(t, f, 190, 200) }); reads != 0 {
+		t.Errorf("the newest cost %d reads", reads)
+	}
+	if reads := readsDuring(source, func() { follow(t, f, 0, 200) }); reads == 0 {
+		t.Error("200 MiB of events are all kept")
+	}
+}
+
+// TestLogThatWentBackExpiresItsFollowers loses the log's tail, as a failover may, and lets it grow again.
+func TestLogThatWentBackExpiresItsFollowers(t *testing.T) {
+	t.Parallel()
+	source, clock := &log{head: 90}, testkit.NewClock(time.Now())
+	f := run(t, source, clock)
+	source.grow(10)
+	f.Wake()
+	follow(t, f, 90, 100)
+	clock.AwaitWaiters(t, 1)
+	woken := f.Changed(100)
+	source.grow(-5)
+	clock.Advance(time.Second)
+	<-woken
+	if _, err := f.Read(t.Context(), 100); jobmanager.CodeOf(err) != jobmanager.CodeCursorExpired {
+		t.Errorf("a follower of what was lost reads on: %v", err)
+	}
+	source.grow(3)
+	f.Wake()
+	follow(t, f, 95, 98)
 }
 
 func TestNothingIsReadBeyondTheEnd(t *testing.T) {

@@ -15,15 +15,17 @@ type Claim struct {
 	Length time.Duration
 }
 
-// CheckLength refuses a lease outside the bounds and fills in the default.
-func (lc LifeCycle) CheckLength(length time.Duration) (time.Duration, error) {
-	if length == 0 {
+// LeaseLength is what a claim asks for in whole seconds, or the default when it asks for nothing; INVALID
+// outside the bounds.
+func (lc LifeCycle) LeaseLength(seconds *int) (time.Duration, error) {
+	if seconds == nil {
 		return lc.Lease, nil
 	}
-	if length < lc.MinLease || length > lc.MaxLease {
-		return 0, Errorf(CodeInvalid, "leaseSeconds must be between %d and %d", int(lc.MinLease.Seconds()), int(lc.MaxLease.Seconds()))
+	least, most := int(lc.MinLease.Seconds()), int(lc.MaxLease.Seconds())
+	if *seconds < least || *seconds > most {
+		return 0, Errorf(CodeInvalid, "leaseSeconds must be between %d and %d", least, most)
 	}
-	return length, nil
+	return time.Duration(*seconds) * time.Second, nil
 }
 
 // Claim makes the agent the owner: state Progressing, epoch + 1, an attempt opened, a lease started. The
@@ -55,7 +57,22 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 	}
 	opened := j.Last
 	event.Attempt = &opened
+	if takeover {
+		return append([]Event{event}, j.forgetConditions(now)...), nil
+	}
 	return []Event{event}, nil
+}
+
+// forgetConditions drops what a former owner said of its workload; uid and name stay, so that a Delete can
+// name what it must delete.
+func (j *Job) forgetConditions(now time.Time) []Event {
+	if j.Resource == nil || len(j.Resource.Conditions) == 0 {
+		return nil
+	}
+	former, resource := j.former(), *j.Resource
+	resource.Conditions = nil
+	j.Resource = &resource
+	return []Event{j.event(ResourceReported, former, now, "what its former owner said no longer holds")}
 }
 
 // claimedBy says whether this very claim was already granted and still runs.

@@ -54,6 +54,8 @@ type Event struct {
 	Former  Former
 	// Attempt is the one that this event opened or closed; nil when it did neither.
 	Attempt *Attempt
+	// Size is about how many bytes the event takes; known for one that was read.
+	Size int
 }
 
 // Cursor points just behind the event.

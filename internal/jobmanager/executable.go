@@ -15,6 +15,8 @@ type Agent struct {
 	LastSeenAt time.Time
 	// Protocol is the door it was last heard at: graphql or rest.
 	Protocol string
+	// JobPage is a page of the jobs that it owns, where a query asked.
+	JobPage *JobPage
 }
 
 // Check refuses an agent that does not say who it is and what it runs.

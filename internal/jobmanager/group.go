@@ -141,7 +141,7 @@ func (g *JobGroup) Stop(now time.Time) []Event {
 func (g *JobGroup) Delete(stopFirst bool, now time.Time) ([]Event, error) {
 	standing := 0
 	for _, j := range g.Jobs {
-		if j.Workload != WorkloadNone || j.Reservation.HeldAt(now) {
+		if j.Workload != WorkloadNone || j.Reservation.HeldAt(now) || j.Type == DeleteDeployment && j.State != Finished {
 			standing++
 		}
 	}
@@ -151,7 +151,7 @@ func (g *JobGroup) Delete(stopFirst bool, now time.Time) ([]Event, error) {
 	}
 	if !stopFirst {
 		return nil, Errorf(CodeGroupNotStopped,
-			"group %s has %d jobs whose workload may still stand: stop it first, or delete it with stopFirst", g.ID, standing)
+			"group %s has %d jobs whose workload may still stand: stop it first, or delete it with stopFirst, or wait for its agents", g.ID, standing)
 	}
 	if g.DeleteWhenStopped {
 		return nil, nil

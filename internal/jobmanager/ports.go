@@ -43,8 +43,11 @@ type GroupRule func(g *JobGroup, now time.Time) ([]Event, error)
 type Which struct {
 	// IDs of jobs; one that is not there is NOT_FOUND.
 	IDs []ID
-	// ExecutableFor picks up to Limit jobs that this agent may claim now, the oldest first.
+	// ExecutableFor picks up to Limit jobs that this agent may claim now, the oldest first. With a ClaimID under
+	// which the agent holds jobs already it picks those instead: a retry, also one beside its first try, gets
+	// what the first one won.
 	ExecutableFor *Agent
+	ClaimID       string
 	// LeaseOver picks up to Limit jobs in progress whose lease ran out.
 	LeaseOver bool
 	Limit     int
@@ -68,7 +71,9 @@ type Idempotency struct {
 
 // JobLoad says what comes with jobs.
 type JobLoad struct {
-	Manifests, Attempts, Group, Presence bool
+	Manifests, Attempts, Presence bool
+	// Group is what comes with each job's group; nil for no group at all.
+	Group *GroupLoad
 }
 
 // GroupLoad says what comes with groups.
@@ -80,17 +85,27 @@ type GroupLoad struct {
 	JobLoad JobLoad
 }
 
+// AgentQuery asks for a page of agents.
+type AgentQuery struct {
+	// Scope bounds the jobs that come with the agents.
+	Scope Scope
+	Page  PageRequest
+	// Jobs is the page of each agent's jobs that is wanted; nil for none.
+	Jobs    *PageRequest
+	JobLoad JobLoad
+}
+
 // JobQuery asks for a page of jobs.
 type JobQuery struct {
 	Scope  Scope
 	Filter JobFilter
 	// WithResource leaves out the jobs that have none.
 	WithResource bool
-	// ClaimID leaves out the jobs whose newest attempt is not that of this claim, or has ended.
-	ClaimID string
-	Order   JobOrder
-	Page    PageRequest
-	Load    JobLoad
+	// ResourceIDs leaves out the jobs whose resources are not among these; nil leaves out none.
+	ResourceIDs []ID
+	Order       JobOrder
+	Page        PageRequest
+	Load        JobLoad
 }
 
 // JobGroupQuery asks for a page of groups.
@@ -136,7 +151,7 @@ type Reader interface {
 	// Unmatched lists groups with jobs that wait for a target and are due to be matched again, with their
 	// descriptor text and those jobs, at most limit.
 	Unmatched(ctx context.Context, limit int) ([]*JobGroup, error)
-	Agents(ctx context.Context, page PageRequest) (*AgentConnection, error)
+	Agents(ctx context.Context, query AgentQuery) (*AgentConnection, error)
 	// Events after a revision, oldest first, at most limit. CURSOR_EXPIRED when they are no longer kept.
 	Events(ctx context.Context, after Revision, limit int) ([]*Event, error)
 	// EventPage is Events for a list of the API: filtered, in the scope, with a cursor as its place.

@@ -77,6 +77,8 @@ const (
 	longestReason        = 1024
 	longestMessage       = 32 * 1024
 	longestResourceName  = 253
+	// largestReport bounds all conditions together: every event about a resource carries them.
+	largestReport = 64 * 1024
 )
 
 // Check refuses what does not fit, with the first place that does not.
@@ -88,7 +90,7 @@ func (r ResourceReport) Check() error {
 	if err != nil {
 		return Errorf(CodeInvalid, "%w", err)
 	}
-	seen := map[string]bool{}
+	seen, size := map[string]bool{}, 0
 	for i, c := range r.Conditions {
 		if err := c.check(); err != nil {
 			return Errorf(CodeInvalid, "conditions[%d]: %w", i, err)
@@ -97,6 +99,10 @@ func (r ResourceReport) Check() error {
 			return Errorf(CodeInvalid, "conditions[%d]: type %s stands twice", i, quoted(c.Type))
 		}
 		seen[c.Type] = true
+		size += len(c.Type) + len(c.Reason) + len(c.Message)
+	}
+	if size > largestReport {
+		return Errorf(CodeInvalid, "the conditions have more than %d bytes together: shorten their messages", largestReport)
 	}
 	return nil
 }
@@ -180,6 +186,9 @@ func mergeConditions(current, reported []Condition, now time.Time) ([]Condition,
 
 // nextCondition is what a report makes of the condition of its type.
 func nextCondition(current, report Condition, now time.Time) (Condition, bool) {
+	if report.ObservedGeneration == 0 {
+		report.ObservedGeneration = current.ObservedGeneration // its reporter names none
+	}
 	if report.ObservedGeneration < current.ObservedGeneration {
 		return current, false // an older observation never overwrites a newer one
 	}

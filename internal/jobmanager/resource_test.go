@@ -54,6 +54,9 @@ func TestConditionsFollowTheKubernetesConventions(t *testing.T) {
 		"a time in the future does not": {
 			available(no, func(c *jobmanager.Condition) { c.LastTransitionTime = start.Add(time.Hour) }), start.Add(time.Second), no, 1,
 		},
+		"one that names no generation counts": {
+			available(no, func(c *jobmanager.Condition) { c.ObservedGeneration = 0 }), start.Add(time.Second), no, 1,
+		},
 		"an older observation changes nothing": {
 			available(no, func(c *jobmanager.Condition) { c.ObservedGeneration = 1 }), start, yes, 0,
 		},

@@ -28,6 +28,7 @@ type Matchmaker interface {
 	// forwarded where the peer wants it.
 	//
 	// Errors: UNAVAILABLE when the peer does not answer, is broken, or answers without a component that the
-	// descriptor has (a later try may succeed); UNAUTHENTICATED when it refuses the token.
+	// descriptor has (a later try may succeed); INVALID when it refuses the descriptor; UNAUTHENTICATED when it
+	// refuses the token.
 	Match(ctx context.Context, descriptor Descriptor, text string, token Token) ([]Match, error)
 }

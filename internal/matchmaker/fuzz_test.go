@@ -1,6 +1,7 @@
 package matchmaker
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,21 +16,25 @@ func FuzzAnswer(f *testing.F) {
 	} {
 		f.Add(200, []byte(body))
 		f.Add(500, []byte(body))
+		f.Add(422, []byte(body))
 	}
 	components := []jobmanager.Component{{Name: "web"}, {Name: "db"}}
 	token := jobmanager.NewToken("the-secret-token")
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		if err := refusal(status, body, token); err != nil {
-			checkRefusal(t, err)
+		switch err := refusal(status, body, token); {
+		case status == 400 || status == 422:
+			checkRefusal(t, err, jobmanager.CodeInvalid)
+		case err != nil:
+			checkRefusal(t, err, jobmanager.CodeUnavailable, jobmanager.CodeUnauthenticated)
 		}
 		answer, err := decodeAnswer(body, token)
 		if err != nil {
-			checkRefusal(t, err)
+			checkRefusal(t, err, jobmanager.CodeUnavailable)
 			return
 		}
 		matches, err := join(components, answer)
 		if err != nil {
-			checkRefusal(t, err)
+			checkRefusal(t, err, jobmanager.CodeUnavailable)
 			return
 		}
 		if len(matches) != 2 || matches[0].Component != "web" || matches[1].Component != "db" {
@@ -48,10 +53,10 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-func checkRefusal(t *testing.T, err error) {
+func checkRefusal(t *testing.T, err error, codes ...jobmanager.Code) {
 	t.Helper()
 	code := jobmanager.CodeOf(err)
-	if code != jobmanager.CodeUnavailable && code != jobmanager.CodeUnauthenticated {
+	if !slices.Contains(codes, code) {
 		t.Errorf("code %s of %v", code, err)
 	}
 	if ours, ok := err.(*jobmanager.Error); !ok || strings.Contains(ours.Message, "the-secret-token") || len(ours.Message) > 1200 { //nolint:errorlint // the error itself

@@ -72,7 +72,7 @@ func NewHTTP(config HTTPConfig) (*HTTP, error) {
 func (h *HTTP) Close() { h.client.CloseIdleConnections() }
 
 // Match asks once for all components that are not pinned; when all are, nobody is asked. See
-// jobmanager.Matchmaker for the contract.
+// jobmanager.Matchmaker for the contract. INVALID means that the peer refused what was sent (400 or 422).
 func (h *HTTP) Match(
 	ctx context.Context, descriptor jobmanager.Descriptor, text string, token jobmanager.Token,
 ) ([]jobmanager.Match, error) {

@@ -38,8 +38,10 @@ func refusal(status int, body []byte, token jobmanager.Token) error {
 	case status >= 300 && status < 400:
 		return unavailable("the Matchmaker redirects (status %d), which is not followed: let MATCHMAKING_URL name the final address",
 			status)
-	case status == http.StatusUnprocessableEntity:
-		return unavailable("the Matchmaker refused the descriptor with status 422%s: correct what it names", said)
+	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity:
+		// The peer is up and does not want this descriptor: asking again later would not help.
+		return jobmanager.Errorf(jobmanager.CodeInvalid,
+			"the Matchmaker refused the descriptor with status %d%s: correct what it names", status, said)
 	case status == http.StatusInternalServerError:
 		// The ICOS Matchmaker 1.0.1 breaks on other units and on a quoted cpu, with this status and no reason.
 		return unavailable("the Matchmaker failed with status 500%s: "+

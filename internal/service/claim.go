@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -72,34 +71,13 @@ func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input C
 	if _, err := jobmanager.NewPageRequest(&first, nil); err != nil {
 		return nil, err
 	}
-	if won, err := s.wonEarlier(ctx, p, claim, load); err != nil || len(won) > 0 {
-		return &ClaimJobsPayload{won}, err
-	}
-	which := by(p, jobmanager.Which{ExecutableFor: &agent, Limit: first})
+	which := by(p, jobmanager.Which{ExecutableFor: &agent, ClaimID: claim.ID, Limit: first})
 	which.Actor = string(agent.OwnerID)
 	jobs, err := s.Store.UpdateJobs(ctx, which, claimRule(claim))
 	if err != nil {
 		return nil, err
 	}
 	return &ClaimJobsPayload{jobs}, s.complete(ctx, jobs, load)
-}
-
-// wonEarlier finds what an earlier call with the same claim id won, should its answer have been lost.
-func (s *Service) wonEarlier(ctx context.Context, p jobmanager.Principal, claim jobmanager.Claim, load jobmanager.JobLoad) ([]*jobmanager.Job, error) {
-	if claim.ID == "" {
-		return nil, nil
-	}
-	won, err := s.Store.Jobs(ctx, jobmanager.JobQuery{
-		Scope: p.Scope(), ClaimID: claim.ID, Load: load, Page: jobmanager.PageRequest{First: jobmanager.LongestPage},
-		Order: jobmanager.JobOrder{Field: jobmanager.JobsByCreatedAt, Direction: jobmanager.Ascending},
-		Filter: jobmanager.JobFilter{
-			OwnerIDs: []jobmanager.OwnerID{claim.Agent.OwnerID}, States: []jobmanager.JobState{jobmanager.Progressing},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return won.Nodes(), nil
 }
 
 // claim checks what an agent sent with a claim.
@@ -111,15 +89,8 @@ func (s *Service) claim(ctx context.Context, p jobmanager.Principal, agent jobma
 	if err := jobmanager.CheckText("claimId", string(id), longestKey); err != nil {
 		return claim, err
 	}
-	var wanted time.Duration
-	if leaseSeconds != nil {
-		wanted = time.Duration(*leaseSeconds) * time.Second
-		if *leaseSeconds <= 0 {
-			wanted = -1
-		}
-	}
-	length, err := s.LifeCycle.CheckLength(wanted)
-	claim.Length = length
+	var err error
+	claim.Length, err = s.LifeCycle.LeaseLength(leaseSeconds)
 	return claim, err
 }
 

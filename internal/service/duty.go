@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -13,54 +14,91 @@ const batch = 200
 
 // Run does what the server does by itself until ctx ends: it writes down leases that ran out, wakes the
 // agents' subscriptions when time alone has made jobs executable, and asks again for targets. Every replica may
-// run it: each change is guarded by the store.
+// run it: each change is guarded by the store. A database that is away delays it and does not end it.
 func (s *Service) Run(ctx context.Context) error {
-	head, err := s.Store.Head(ctx)
-	if err != nil {
-		return err
-	}
-	_, revision, err := head.Parse()
-	if err != nil {
-		return err
-	}
 	// The Matchmaker may take its time; leases do not wait for it.
 	matchDue := make(chan struct{}, 1)
 	var matching sync.WaitGroup
 	matching.Go(func() { s.rematchWhen(ctx, matchDue) })
 	defer matching.Wait()
-
-	since := s.Clock.Now()
 	for ctx.Err() == nil {
-		next, err := s.Store.NextChance(ctx, since)
-		s.tried(ctx, "look for what is due", err)
-		now := s.Clock.Now()
-		if err == nil && !next.IsZero() && !next.After(now) && s.perform(ctx, matchDue) {
-			since = now // all that was due by then is done or on its way
-			s.chance.ring()
-			continue
+		if err := s.watchTime(ctx, matchDue); err != nil {
+			s.tried(ctx, "look for what is due", err)
+			s.pause(ctx)
 		}
-		idle, stop := context.WithCancel(ctx)
-		select {
-		case <-ctx.Done():
-		case <-s.Log.Changed(revision):
-			revision = s.skip(ctx, revision)
-		case <-s.Clock.After(idle, s.untilNext(next, now)):
-			s.perform(ctx, matchDue)
-		}
-		stop()
 	}
 	return nil
 }
 
-// perform does what is due and says whether it could be done.
-func (s *Service) perform(ctx context.Context, matchDue chan<- struct{}) bool {
+// watchTime does what is due, moment after moment, until ctx ends or the database fails.
+func (s *Service) watchTime(ctx context.Context, matchDue chan<- struct{}) error {
+	revision, err := s.head(ctx)
+	if err != nil {
+		return err
+	}
+	since, poll := s.Clock.Now(), s.Clock.After(ctx, s.Pace.Poll)
+	s.chance.ring() // whatever became due while nobody looked
+	for ctx.Err() == nil {
+		next, err := s.Store.NextChance(ctx, since)
+		if err != nil {
+			return err
+		}
+		now := s.Clock.Now()
+		if now.Before(since) {
+			since = now // the clock was set back
+			continue
+		}
+		if next.After(since) && !next.After(now) {
+			since = now // what is due by then is done now, or somebody else does it
+			if err := s.perform(ctx, matchDue); err != nil {
+				return err
+			}
+			s.chance.ring()
+			continue
+		}
+		soon, stop := context.WithCancel(ctx)
+		select {
+		case <-ctx.Done():
+		case <-s.Log.Changed(revision):
+			revision, err = s.skip(ctx, revision)
+		case <-s.Clock.After(soon, s.untilNext(next, now)):
+		case <-poll:
+			poll = s.Clock.After(ctx, s.Pace.Poll)
+			err = s.perform(ctx, matchDue)
+		}
+		stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// head is the newest revision.
+func (s *Service) head(ctx context.Context) (jobmanager.Revision, error) {
+	cursor, err := s.Store.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	_, revision, err := cursor.Parse()
+	return revision, err
+}
+
+// pause waits for a poll's length.
+func (s *Service) pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-s.Clock.After(ctx, s.Pace.Poll):
+	}
+}
+
+// perform does what is due.
+func (s *Service) perform(ctx context.Context, matchDue chan<- struct{}) error {
 	select {
 	case matchDue <- struct{}{}:
 	default: // it is asked already
 	}
-	err := s.expire(ctx)
-	s.tried(ctx, "expire leases", err)
-	return err == nil
+	return s.expire(ctx)
 }
 
 // rematchWhen asks for targets each time it is told to.
@@ -82,22 +120,21 @@ func (s *Service) tried(ctx context.Context, duty string, err error) {
 	}
 }
 
-// untilNext is how long to wait: to the moment when something is due, at most the slow poll, which is also
-// what a duty waits that failed.
+// untilNext is how long to wait: to the moment when something is due, at most the slow poll. A moment that has
+// passed is in other hands: a lease whose job another transaction holds.
 func (s *Service) untilNext(next, now time.Time) time.Duration {
-	if !next.After(now) { // also when nothing is due ever
+	if !next.After(now) {
 		return s.Pace.Poll
 	}
 	return min(next.Sub(now), s.Pace.Poll)
 }
 
 // skip reads the log up to its present end; what was read in vain is no loss, the duties look at the tables.
-func (s *Service) skip(ctx context.Context, revision jobmanager.Revision) jobmanager.Revision {
+func (s *Service) skip(ctx context.Context, revision jobmanager.Revision) (jobmanager.Revision, error) {
 	for {
 		events, err := s.Log.Read(ctx, revision)
 		if err != nil || len(events) == 0 {
-			s.tried(ctx, "read the log", err)
-			return revision
+			return revision, err
 		}
 		revision = events[len(events)-1].Revision
 	}
@@ -122,13 +159,15 @@ func (s *Service) rematch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, group := range groups {
 		down, err := s.rematchGroup(ctx, group)
-		if err != nil || down {
-			return err
+		failed = errors.Join(failed, err)
+		if down {
+			break
 		}
 	}
-	return nil
+	return failed
 }
 
 // rematchGroup asks once for the whole group and takes the answer for those of its jobs that wait. down says

@@ -35,11 +35,7 @@ func (s *Service) WatchExecutable(ctx context.Context, p jobmanager.Principal, a
 	if err := s.agentCalls(ctx, p, agent); err != nil {
 		return nil, err
 	}
-	head, err := s.Store.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, revision, err := head.Parse()
+	revision, err := s.head(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,34 +51,48 @@ func (s *Service) WatchExecutable(ctx context.Context, p jobmanager.Principal, a
 	return out, nil
 }
 
-// offer lists, then follows the log, and lists again when time alone may have made something executable.
+// offer lists, then follows the log, and lists again when time alone may have made something executable, or
+// when the database was away for a while.
 func (s *Service) offer(ctx context.Context, w *offering) error {
-	var rung <-chan struct{}
+	rung := s.chance.heard() // before the first list: what rings during it is listed again
+	seen := s.Clock.After(ctx, s.Pace.Seen)
 	for list := true; ; {
-		if list {
-			rung = s.chance.heard() // before the list: what rings during it is listed again
-			if err := s.offerAll(ctx, w); err != nil {
-				return err
-			}
+		err := s.offerWhatIsThere(ctx, w, list)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // its end is what broke the read
 		}
-		list = false // a ring that the select passes over stays in rung
-		idle, stop := context.WithCancel(ctx)
-		select {
-		case <-ctx.Done():
-			stop()
-			return nil
-		case <-s.Log.Changed(w.revision):
-		case <-rung:
+		switch {
+		case jobmanager.CodeOf(err) == jobmanager.CodeUnavailable:
+			s.Logger.WarnContext(ctx, "an agent's subscription waits for the database", "agent", w.agent.OwnerID, "error", err)
+			s.pause(ctx)
 			list = true
-		case <-s.Clock.After(idle, s.Pace.Seen):
-			s.heard(ctx, w.agent)
-		}
-		stop()
-		if err := s.offerNew(ctx, w); err != nil {
+			continue
+		case err != nil:
 			return err
 		}
-		list = list || w.more && len(w.offered) <= jobmanager.LongestPage/2
+		if list = w.more && len(w.offered) <= jobmanager.LongestPage/2; list {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.Log.Changed(w.revision):
+		case <-rung: // one that the select passes over stays in rung
+			rung = s.chance.heard()
+			list = true
+		case <-seen:
+			seen = s.Clock.After(ctx, s.Pace.Seen)
+			s.heard(ctx, w.agent)
+		}
 	}
+}
+
+// offerWhatIsThere offers the whole list, or only what the log tells.
+func (s *Service) offerWhatIsThere(ctx context.Context, w *offering, list bool) error {
+	if list {
+		return s.offerAll(ctx, w)
+	}
+	return s.offerNew(ctx, w)
 }
 
 // offerAll sends all that is executable and was not sent yet.
@@ -137,7 +147,7 @@ func (s *Service) offerNew(ctx context.Context, w *offering) error {
 	page, err := s.Store.Jobs(ctx, jobmanager.JobQuery{
 		Scope: jobmanager.System().Scope(), Filter: jobmanager.JobFilter{IDs: candidates},
 		Order: jobmanager.JobOrder{Field: jobmanager.JobsByCreatedAt, Direction: jobmanager.Ascending},
-		Page:  jobmanager.PageRequest{First: len(candidates)}, Load: jobmanager.JobLoad{Manifests: true, Group: true},
+		Page:  jobmanager.PageRequest{First: len(candidates)}, Load: jobmanager.JobLoad{Manifests: true, Group: &jobmanager.GroupLoad{}},
 	})
 	if err != nil {
 		return err

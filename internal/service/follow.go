@@ -44,21 +44,20 @@ func start[M any](ctx context.Context, s *Service, p jobmanager.Principal, w wat
 // the receiver is.
 func follow[M any](ctx context.Context, s *Service, w watch[M], revision jobmanager.Revision, out chan<- *M) {
 	at, told := w.After, w.After
+	idle := s.Clock.After(ctx, s.Pace.Bookmark) // one for many events, or a busy log would put it off for ever
 	for {
-		idle, stop := context.WithCancel(ctx)
 		select {
 		case <-ctx.Done():
-			stop()
 			return
 		case <-s.Log.Changed(revision):
-		case <-s.Clock.After(idle, s.Pace.Bookmark):
+		case <-idle:
+			idle = s.Clock.After(ctx, s.Pace.Bookmark)
 			if at != told {
 				bookmark := w.bookmark(at)
 				send(ctx, out, &bookmark)
 				told = at
 			}
 		}
-		stop()
 		events, err := s.Log.Read(ctx, revision)
 		if err != nil {
 			if ctx.Err() == nil {

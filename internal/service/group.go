@@ -35,6 +35,9 @@ func (s *Service) StopJobGroup(ctx context.Context, p jobmanager.Principal, inpu
 	group, err := s.Store.ChangeGroup(ctx, p.Scope(), input.JobGroupID, jobmanager.GroupChange{
 		Actor: p.Name, Request: request, Rule: stopRule(input.ExpectedVersion),
 	})
+	if overtaken(request, err) {
+		group, err = s.earlier(ctx, p, request)
+	}
 	return &StopJobGroupPayload{group}, err
 }
 
@@ -71,6 +74,11 @@ func (s *Service) DeleteJobGroup(ctx context.Context, p jobmanager.Principal, in
 	group, err := s.Store.ChangeGroup(ctx, p.Scope(), input.JobGroupID, jobmanager.GroupChange{
 		Actor: p.Name, Request: request, Rule: deleteRule(input.ExpectedVersion, stopFirst),
 	})
+	if overtaken(request, err) {
+		if done, again := s.deletedEarlier(ctx, p, request); done != nil || again != nil {
+			return done, again
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

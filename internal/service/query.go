@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
@@ -75,8 +76,8 @@ func found[T any](object *T, err error) (*T, error) {
 }
 
 // Nodes gives objects of whatever kind by their ids, in the same order; nil where there is none. INVALID for
-// more than 100.
-func (s *Service) Nodes(ctx context.Context, p jobmanager.Principal, ids []jobmanager.ID) ([]jobmanager.Node, error) {
+// more than 100. The loads say what comes with the groups and with the jobs among them.
+func (s *Service) Nodes(ctx context.Context, p jobmanager.Principal, ids []jobmanager.ID, groups jobmanager.GroupLoad, jobs jobmanager.JobLoad) ([]jobmanager.Node, error) {
 	if err := p.Need(readers()...); err != nil {
 		return nil, err
 	}
@@ -87,67 +88,71 @@ func (s *Service) Nodes(ctx context.Context, p jobmanager.Principal, ids []jobma
 	if err != nil {
 		return nil, err
 	}
-	byID, err := s.nodesByID(ctx, p.Scope(), kinds)
+	byKind := map[string][]jobmanager.ID{}
+	for id, kind := range kinds {
+		byKind[kind] = append(byKind[kind], id)
+	}
+	found := map[jobmanager.ID]jobmanager.Node{}
+	err = errors.Join(
+		s.findGroups(ctx, p, byKind["JobGroup"], groups, found),
+		s.findJobs(ctx, p, jobmanager.JobQuery{Filter: jobmanager.JobFilter{IDs: byKind["Job"]}, Load: jobs}, found),
+		s.findJobs(ctx, p, jobmanager.JobQuery{ResourceIDs: byKind["Resource"]}, found),
+	)
 	if err != nil {
 		return nil, err
 	}
 	nodes := make([]jobmanager.Node, len(ids))
 	for i, id := range ids {
-		nodes[i] = byID[id]
+		nodes[i] = found[id]
 	}
 	return nodes, nil
 }
 
-// nodesByID reads groups in one page, and jobs and resources in one page each.
-func (s *Service) nodesByID(ctx context.Context, scope jobmanager.Scope, kinds map[jobmanager.ID]string) (map[jobmanager.ID]jobmanager.Node, error) {
-	nodes := map[jobmanager.ID]jobmanager.Node{}
-	var groups, jobs []jobmanager.ID
-	for id, kind := range kinds {
-		switch kind {
-		case "JobGroup":
-			groups = append(groups, id)
-		case "Job":
-			jobs = append(jobs, id)
-		case "Resource":
-			resource, err := found(s.Store.Resource(ctx, scope, id))
-			if err != nil {
-				return nil, err
-			}
-			if resource != nil {
-				nodes[id] = resource
-			}
-		}
+// findGroups reads groups by their ids, in one page.
+func (s *Service) findGroups(ctx context.Context, p jobmanager.Principal, ids []jobmanager.ID, load jobmanager.GroupLoad, found map[jobmanager.ID]jobmanager.Node) error {
+	if len(ids) == 0 {
+		return nil
 	}
-	page := jobmanager.PageRequest{First: mostNodes}
-	if len(groups) > 0 {
-		filter := jobmanager.JobGroupFilter{IDs: groups}
-		found, err := s.Store.JobGroups(ctx, jobmanager.JobGroupQuery{Scope: scope, Filter: filter, Page: page})
-		if err != nil {
-			return nil, err
-		}
-		for _, group := range found.Nodes() {
-			nodes[group.ID] = group
-		}
+	page, err := s.JobGroups(ctx, p, jobmanager.JobGroupQuery{
+		Filter: jobmanager.JobGroupFilter{IDs: ids}, Load: load, Page: jobmanager.PageRequest{First: mostNodes},
+	})
+	if err != nil {
+		return err
 	}
-	if len(jobs) > 0 {
-		filter := jobmanager.JobFilter{IDs: jobs}
-		found, err := s.Store.Jobs(ctx, jobmanager.JobQuery{Scope: scope, Filter: filter, Page: page})
-		if err != nil {
-			return nil, err
-		}
-		for _, job := range found.Nodes() {
-			nodes[job.ID] = job
-		}
+	for _, group := range page.Nodes() {
+		found[group.ID] = group
 	}
-	return nodes, nil
+	return nil
+}
+
+// findJobs reads jobs by their ids, or resources through their jobs, in one page.
+func (s *Service) findJobs(ctx context.Context, p jobmanager.Principal, query jobmanager.JobQuery, found map[jobmanager.ID]jobmanager.Node) error {
+	if len(query.Filter.IDs) == 0 && len(query.ResourceIDs) == 0 {
+		return nil
+	}
+	query.Page = jobmanager.PageRequest{First: mostNodes}
+	page, err := s.Jobs(ctx, p, query)
+	if err != nil {
+		return err
+	}
+	for _, job := range page.Nodes() {
+		if query.ResourceIDs == nil {
+			found[job.ID] = job
+			continue
+		}
+		job.Resource.Job = job
+		found[job.Resource.ID] = job.Resource
+	}
+	return nil
 }
 
 // Agents gives a page of the agents that were ever heard of. Every reader may.
-func (s *Service) Agents(ctx context.Context, p jobmanager.Principal, page jobmanager.PageRequest) (*jobmanager.AgentConnection, error) {
+func (s *Service) Agents(ctx context.Context, p jobmanager.Principal, query jobmanager.AgentQuery) (*jobmanager.AgentConnection, error) {
 	if err := p.Need(readers()...); err != nil {
 		return nil, err
 	}
-	return s.Store.Agents(ctx, page)
+	query.Scope = p.Scope()
+	return s.Store.Agents(ctx, query)
 }
 
 // Events gives a page of the log, oldest first. CURSOR_EXPIRED for a cursor of another database, ahead of

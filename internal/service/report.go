@@ -78,9 +78,6 @@ func (s *Service) FinishJob(ctx context.Context, p jobmanager.Principal, input F
 	if input.Resource != nil {
 		report = input.Resource.report()
 	}
-	if err := report.Check(); err != nil {
-		return nil, err
-	}
 	fence := jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}
 	job, err := s.write(ctx, p, input.JobID, fence, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		return j.Finish(fence, report, s.IDs, now)

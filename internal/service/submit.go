@@ -65,7 +65,7 @@ func (s *Service) CreateJobGroup(ctx context.Context, p jobmanager.Principal, in
 	}
 	request.Result = group.ID
 	if err := s.Store.CreateGroup(ctx, group, events, request); err != nil {
-		if request.Key != "" && jobmanager.CodeOf(err) == jobmanager.CodeConflict {
+		if overtaken(request, err) {
 			payload.JobGroup, err = s.earlier(ctx, p, request)
 			return payload, err
 		}
@@ -128,6 +128,12 @@ func idempotency(p jobmanager.Principal, operation, key string, input any) (jobm
 	sum := sha256.Sum256(text)
 	request.Hash = hex.EncodeToString(sum[:])
 	return request, nil
+}
+
+// overtaken says whether another call with the same key may have done meanwhile what this one failed to do.
+func overtaken(request jobmanager.Idempotency, err error) bool {
+	code := jobmanager.CodeOf(err)
+	return request.Key != "" && (code == jobmanager.CodeConflict || code == jobmanager.CodeNotFound)
 }
 
 // earlier gives the group that an earlier request with the same key made; nil when there was none, NOT_FOUND

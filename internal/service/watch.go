@@ -48,8 +48,8 @@ type WatchOptions struct {
 	Ended func(error)
 }
 
-// largestSnapshot bounds what a watch begins with.
-const largestSnapshot = 1000
+// LargestSnapshot bounds what a watch begins with.
+const LargestSnapshot = 1000
 
 // watch is what differs between the kinds of watches.
 type watch[M any] struct {
@@ -97,7 +97,7 @@ func (s *Service) WatchJobGroups(ctx context.Context, p jobmanager.Principal, fi
 		WatchOptions: options, scope: p.Scope(),
 		snapshot: func(ctx context.Context) ([]JobGroupMessage, jobmanager.Cursor, error) {
 			page, err := s.JobGroups(ctx, p, jobmanager.JobGroupQuery{
-				Filter: filter, Load: load, Page: jobmanager.PageRequest{First: largestSnapshot},
+				Filter: filter, Load: load, Page: jobmanager.PageRequest{First: LargestSnapshot},
 			})
 			if err != nil {
 				return nil, "", err
@@ -175,7 +175,7 @@ func change(before, now bool) MessageKind {
 
 // snapshotJobs reads the jobs that a watch begins with.
 func (s *Service) snapshotJobs(ctx context.Context, p jobmanager.Principal, query jobmanager.JobQuery) ([]*jobmanager.Job, jobmanager.Cursor, error) {
-	query.Page = jobmanager.PageRequest{First: largestSnapshot}
+	query.Page = jobmanager.PageRequest{First: LargestSnapshot}
 	page, err := s.Jobs(ctx, p, query)
 	if err != nil {
 		return nil, "", err
@@ -187,5 +187,5 @@ func tooLarge(info jobmanager.PageInfo) error {
 	if !info.HasNextPage {
 		return nil
 	}
-	return jobmanager.Errorf(jobmanager.CodeSnapshotTooLarge, "more than %d objects match: page the list and watch after its revision", largestSnapshot)
+	return jobmanager.Errorf(jobmanager.CodeSnapshotTooLarge, "more than %d objects match: page the list and watch after its revision", LargestSnapshot)
 }

@@ -43,7 +43,8 @@ func (s *Store) SeeAgent(ctx context.Context, agent jobmanager.Agent) error {
 }
 
 // Agents gives a page of agents, by owner id. INVALID for a cursor of another list.
-func (s *Store) Agents(ctx context.Context, page jobmanager.PageRequest) (*jobmanager.AgentConnection, error) {
+func (s *Store) Agents(ctx context.Context, query jobmanager.AgentQuery) (*jobmanager.AgentConnection, error) {
+	page := query.Page
 	after, err := readAgentPlace(page.After)
 	if err != nil {
 		return nil, err
@@ -64,9 +65,47 @@ func (s *Store) Agents(ctx context.Context, page jobmanager.PageRequest) (*jobma
 		}
 		list = jobmanager.NewConnection(agents, page, agentPlace)
 		list.Revision = v.cursor()
-		return nil
+		return v.loadAgentJobs(ctx, list.Nodes(), query)
 	})
 	return list, err
+}
+
+// loadAgentJobs gives agents the wanted page of the jobs that they own, newest first: one statement for all.
+func (v *view) loadAgentJobs(ctx context.Context, agents []*jobmanager.Agent, query jobmanager.AgentQuery) error {
+	if query.Jobs == nil || len(agents) == 0 {
+		return nil
+	}
+	order, err := newKeyset(jobOrder(jobmanager.JobOrder{}), query.Jobs.After)
+	if err != nil {
+		return err
+	}
+	owners := make([]jobmanager.OwnerID, len(agents))
+	for i, agent := range agents {
+		owners[i] = agent.OwnerID
+	}
+	ranked := within(order.beyond(v.tx.NewSelect().Model((*jobRow)(nil)).Column("*").
+		ColumnExpr("row_number() OVER (PARTITION BY job.owner_id ORDER BY job.created_at DESC, job.id DESC) AS place").
+		Where("job.owner_id IN (?)", bun.List(owners))), "job", query.Scope)
+	var rows []jobRow
+	err = v.tx.NewSelect().Model(&rows).ModelTableExpr("(?) AS job", ranked).
+		Where("job.place <= ?", query.Jobs.First+1).Order("job.owner_id", "job.place").Scan(ctx)
+	if err != nil {
+		return err
+	}
+	owned := map[jobmanager.OwnerID][]*jobmanager.Job{}
+	for _, job := range jobsOf(rows) {
+		owned[job.Owner] = append(owned[job.Owner], job)
+	}
+	var shown []*jobmanager.Job
+	for _, agent := range agents {
+		page := jobmanager.NewConnection(owned[agent.OwnerID], *query.Jobs, func(j *jobmanager.Job) string {
+			return order.cursor(j.CreatedAt, j.ID)
+		})
+		page.Revision = v.cursor()
+		agent.JobPage = &jobmanager.JobPage{Request: *query.Jobs, Connection: page}
+		shown = append(shown, page.Nodes()...)
+	}
+	return v.load(ctx, shown, query.JobLoad)
 }
 
 // agentList marks the cursors of this list.

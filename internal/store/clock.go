@@ -21,18 +21,19 @@ func (c systemClock) After(ctx context.Context, d time.Duration) <-chan time.Tim
 	return after(ctx, d, c.Now)
 }
 
-// after waits by a real timer, in a goroutine that ends with the timer or with ctx.
+// after waits by a real timer, without a goroutine. Nothing is left of it once it has fired or ctx has ended.
 func after(ctx context.Context, d time.Duration, now func() time.Time) <-chan time.Time {
 	fire := make(chan time.Time, 1) // room for one: nobody need be listening any more
-	timer := time.NewTimer(d)
-	go func() {
-		defer timer.Stop()
-		select {
-		case <-timer.C:
+	var forget func() bool
+	ready := make(chan struct{})
+	timer := time.AfterFunc(d, func() {
+		<-ready
+		if forget() { // a context that lives long must not gather what has fired
 			fire <- now()
-		case <-ctx.Done():
 		}
-	}()
+	})
+	forget = context.AfterFunc(ctx, func() { timer.Stop() })
+	close(ready)
 	return fire
 }
 

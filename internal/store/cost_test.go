@@ -128,7 +128,7 @@ func costOfLife(t *testing.T, url string, n int) map[string]string {
 	costs["read"] = count.during(func() {
 		list, err := s.JobGroups(t.Context(), jobmanager.JobGroupQuery{Scope: all, Page: jobmanager.PageRequest{First: 10}, Load: jobmanager.GroupLoad{
 			Descriptor: true, Jobs: &jobmanager.PageRequest{First: jobmanager.LongestPage},
-			JobLoad: jobmanager.JobLoad{Manifests: true, Attempts: true, Group: true, Presence: true},
+			JobLoad: jobmanager.JobLoad{Manifests: true, Attempts: true, Group: &jobmanager.GroupLoad{}, Presence: true},
 		}})
 		if err != nil || len(list.Nodes()[0].JobPage.Connection.Edges) != n {
 			t.Fatalf("the group was not read with its jobs: %v", err)

@@ -54,7 +54,7 @@ func (s *Store) Executable(ctx context.Context, agent jobmanager.Agent, page job
 		if err := order.page(q, page.First).Scan(ctx); err != nil {
 			return err
 		}
-		list, err = v.jobPage(ctx, rows, page, order.column, jobmanager.JobLoad{Manifests: true, Group: true})
+		list, err = v.jobPage(ctx, rows, page, order.column, jobmanager.JobLoad{Manifests: true, Group: &jobmanager.GroupLoad{}})
 		return err
 	})
 	return list, err

@@ -60,13 +60,14 @@ func (v *view) load(ctx context.Context, jobs []*jobmanager.Job, want jobmanager
 	if err := loadResources(ctx, v.tx, jobs); err != nil {
 		return err
 	}
+	loadGroups := func(ctx context.Context, jobs []*jobmanager.Job) error { return v.loadGroups(ctx, jobs, *want.Group) }
 	steps := []struct {
 		wanted bool
 		load   func(context.Context, []*jobmanager.Job) error
 	}{
 		{want.Manifests, v.loadManifests},
 		{want.Attempts, v.loadAttempts},
-		{want.Group, v.loadGroups},
+		{want.Group != nil, loadGroups},
 		{want.Presence, v.loadPresence},
 	}
 	for _, step := range steps {
@@ -122,25 +123,19 @@ func (v *view) loadAttempts(ctx context.Context, jobs []*jobmanager.Job) error {
 	return nil
 }
 
-// loadGroups gives jobs their groups, without descriptor; jobs of one group share it.
-func (v *view) loadGroups(ctx context.Context, jobs []*jobmanager.Job) error {
+// loadGroups gives jobs their groups with what is wanted of them; jobs of one group share it.
+func (v *view) loadGroups(ctx context.Context, jobs []*jobmanager.Job, want jobmanager.GroupLoad) error {
 	wanted := map[jobmanager.ID]bool{}
 	for _, job := range jobs {
 		wanted[job.GroupID] = true
 	}
-	ids := slices.Collect(maps.Keys(wanted))
-	var rows []groupRow
-	err := v.tx.NewSelect().Model(&rows).ExcludeColumn("descriptor").Where("job_group.id IN (?)", bun.List(ids)).Scan(ctx)
+	groups, err := scanGroups(ctx, v.groups(want).Where("job_group.id IN (?)", bun.List(slices.Collect(maps.Keys(wanted)))))
 	if err != nil {
 		return err
 	}
-	groups, err := groupsOf(rows)
-	byID := make(map[jobmanager.ID]*jobmanager.JobGroup, len(groups))
-	for _, group := range groups {
-		byID[group.ID] = group
-	}
+	byID := groupsByID(groups)
 	for _, job := range jobs {
 		job.Group = byID[job.GroupID]
 	}
-	return err
+	return v.loadGroupParts(ctx, groups, want)
 }

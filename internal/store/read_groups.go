@@ -153,8 +153,8 @@ func (v *view) shareOut(
 		shown = append(shown, page.Nodes()...)
 	}
 	want := load.JobLoad
-	if want.Group { // they are here already
-		want.Group = false
+	if want.Group != nil { // they are here already
+		want.Group = nil
 		for _, job := range shown {
 			job.Group = groups[job.GroupID]
 		}

@@ -16,6 +16,9 @@ func (s *Store) Jobs(ctx context.Context, query jobmanager.JobQuery) (*jobmanage
 	if err := checkIDs(query.Filter.JobGroupIDs...); err != nil {
 		return nil, err
 	}
+	if err := checkIDs(query.ResourceIDs...); err != nil {
+		return nil, err
+	}
 	order, err := newKeyset(jobOrder(query.Order), query.Page.After)
 	if err != nil {
 		return nil, err
@@ -27,8 +30,8 @@ func (s *Store) Jobs(ctx context.Context, query jobmanager.JobQuery) (*jobmanage
 		if query.WithResource {
 			q = q.Where("EXISTS (SELECT 1 FROM resources WHERE resources.job_id = job.id)")
 		}
-		if query.ClaimID != "" {
-			q = q.Where("job.claim_id = ? AND job.claim_outcome = ''", plain(query.ClaimID))
+		if query.ResourceIDs != nil {
+			q = q.Where("job.id IN (SELECT job_id FROM resources WHERE resources.id IN (?))", bun.List(query.ResourceIDs))
 		}
 		if err := order.page(q, query.Page.First).Scan(ctx); err != nil {
 			return err

@@ -49,6 +49,7 @@ func (row *eventRow) event(incarnation string) (*jobmanager.Event, error) {
 	return &jobmanager.Event{
 		Revision: row.Revision, Incarnation: incarnation, Type: row.Type, Tenant: row.Tenant, At: row.At.UTC(),
 		Actor: row.Actor, GroupID: row.JobGroupID, JobID: row.JobID, Message: row.Message,
+		Size:  len(row.Payload) + len(row.Message),
 		Group: payload.Group, Job: payload.Job, Removed: payload.Removed, Former: payload.Former, Attempt: payload.Attempt,
 	}, nil
 }

@@ -52,6 +52,9 @@ func (w *writing) pick(ctx context.Context, which jobmanager.Which) ([]*tracked,
 	dialect := w.store.dialect
 	switch {
 	case which.ExecutableFor != nil:
+		if won, err := w.wonEarlier(ctx, which); err != nil || len(won) > 0 {
+			return won, err
+		}
 		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
 			q = within(executable(q, *which.ExecutableFor, w.now), "job", which.Scope)
 			return dialect.lockFree(q.Order("job.queued_at", "job.id").Limit(int64(limit)))
@@ -72,6 +75,23 @@ func (w *writing) pick(ctx context.Context, which jobmanager.Which) ([]*tracked,
 		return nil, err
 	}
 	return list, allThere(which.IDs, list)
+}
+
+// wonEarlier picks what the agent holds already under the claim id. The agent's row is locked first, so that a
+// retry beside its first try waits for it.
+func (w *writing) wonEarlier(ctx context.Context, which jobmanager.Which) ([]*tracked, error) {
+	if which.ClaimID == "" {
+		return nil, nil
+	}
+	owner := plain(which.ExecutableFor.OwnerID)
+	var agents []agentRow
+	if err := w.store.dialect.lock(w.tx.NewSelect().Model(&agents).Where("agent.owner_id = ?", owner)).Scan(ctx); err != nil {
+		return nil, err
+	}
+	return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+		q = within(q.Where("job.owner_id = ? AND job.claim_id = ?", owner, plain(which.ClaimID)), "job", which.Scope)
+		return w.store.dialect.lock(q.Where("job.state = 'PROGRESSING' AND job.claim_outcome = ''").Order("job.id"))
+	})
 }
 
 // allThere answers NOT_FOUND with the first id that was not found.

@@ -92,7 +92,7 @@ func testMalformed(t *testing.T, b *bench) {
 		b.wantCode(err, jobmanager.CodeInvalid)
 		_, err = b.Executable(t.Context(), agent("a"), request)
 		b.wantCode(err, jobmanager.CodeInvalid)
-		_, err = b.Agents(t.Context(), request)
+		_, err = b.Agents(t.Context(), jobmanager.AgentQuery{Page: request})
 		b.wantCode(err, jobmanager.CodeInvalid)
 	}
 	_, err = b.Jobs(t.Context(), jobmanager.JobQuery{

@@ -32,6 +32,42 @@ func testOneWinner(t *testing.T, b *bench) {
 	}
 }
 
+// testClaimRetries sends the same claim several times at once: all get the same jobs, and no more are held.
+func testClaimRetries(t *testing.T, b *bench) {
+	b.MustCreate("retried", 20)
+	a := agent("impatient")
+	b.must(b.SeeAgent(t.Context(), a))
+	claim := jobmanager.Claim{Agent: a, ID: "claim-1", Length: b.life.Lease}
+	which := jobmanager.Which{ExecutableFor: &a, ClaimID: claim.ID, Limit: 2, Scope: everything(), Actor: "impatient"}
+	const tries = 8
+	won := make([][]*jobmanager.Job, tries)
+	together(tries, func(i int) {
+		jobs, err := b.UpdateJobs(t.Context(), which, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+			return j.Claim(claim, now)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		won[i] = jobs
+	})
+	for _, jobs := range won {
+		same(t, ids(jobs), ids(won[0]))
+	}
+	held, err := b.Jobs(t.Context(), jobmanager.JobQuery{
+		Scope: everything(), Filter: jobmanager.JobFilter{OwnerIDs: []jobmanager.OwnerID{"impatient"}}, Page: jobmanager.PageRequest{First: 100},
+	})
+	b.must(err)
+	if len(held.Edges) != 2 || len(won[0]) != 2 || won[0][0].Epoch != 1 {
+		t.Errorf("%d jobs are held after %d tries of a claim of 2", len(held.Edges), tries)
+	}
+	b.MustUpdate(finishRule("impatient"), won[0][0])
+	again, err := b.UpdateJobs(t.Context(), which, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		return j.Claim(claim, now)
+	})
+	b.must(err)
+	same(t, ids(again), ids(won[0][1:]))
+}
+
 func testBatchClaims(t *testing.T, b *bench) {
 	const groups, each, claimers = 10, 20, 8
 	for i := range groups {

@@ -190,7 +190,6 @@ func testFilters(t *testing.T, b *bench) {
 		}
 	}
 	b.groupFilters(group)
-	b.claimFilter()
 }
 
 func (b *bench) groupFilters(group *jobmanager.JobGroup) {
@@ -212,28 +211,6 @@ func (b *bench) groupFilters(group *jobmanager.JobGroup) {
 	}
 }
 
-// claimFilter finds the jobs of one claim as long as their attempts are open.
-func (b *bench) claimFilter() {
-	a := agent("c")
-	rule := func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-		return j.Claim(jobmanager.Claim{Agent: a, ID: "claim-1", Length: b.life.Lease}, now)
-	}
-	jobs, err := b.UpdateJobs(b.t.Context(), jobmanager.Which{ExecutableFor: &a, Limit: 2, Scope: everything()}, rule)
-	b.must(err)
-	open := func() int {
-		list, err := b.Jobs(b.t.Context(), jobmanager.JobQuery{Scope: everything(), ClaimID: "claim-1", Page: jobmanager.PageRequest{First: 10}})
-		b.must(err)
-		return len(list.Edges)
-	}
-	if n := open(); n != len(jobs) || n != 2 {
-		b.t.Errorf("the claim's id finds %d of %d jobs", n, len(jobs))
-	}
-	b.MustUpdate(finishRule("c"), jobs[0])
-	if n := open(); n != 1 {
-		b.t.Errorf("the claim's id finds %d jobs after one has finished, want 1", n)
-	}
-}
-
 func testLoad(t *testing.T, b *bench) {
 	s := submission("loaded", 1)
 	s.Descriptor.Components[0].Manifests = nil
@@ -244,13 +221,16 @@ func testLoad(t *testing.T, b *bench) {
 	if bare.Manifests != nil || bare.Attempts != nil || bare.Group != nil || bare.Presence != nil {
 		t.Errorf("what was not asked for is there: %+v", bare)
 	}
-	full, err := b.Job(t.Context(), everything(), id, jobmanager.JobLoad{Manifests: true, Attempts: true, Group: true, Presence: true})
+	full, err := b.Job(t.Context(), everything(), id, jobmanager.JobLoad{Manifests: true, Attempts: true, Group: &jobmanager.GroupLoad{Jobs: &jobmanager.PageRequest{First: 3}}, Presence: true})
 	b.must(err)
 	if full.Manifests == nil || full.Attempts == nil || full.Group == nil || full.Presence == nil {
 		t.Fatalf("what was asked for is not there: %+v", full)
 	}
 	if full.Group.Name != "loaded" || full.Group.Descriptor != "" {
 		t.Errorf("the job's group is %q with descriptor %q", full.Group.Name, full.Group.Descriptor)
+	}
+	if page := full.Group.JobPage.Give(jobmanager.PageRequest{First: 3}); page == nil || len(page.Edges) != 1 {
+		t.Errorf("the job's group came with the page %+v", page)
 	}
 	plain, err := b.JobGroup(t.Context(), everything(), group.ID, jobmanager.GroupLoad{})
 	b.must(err)
@@ -264,7 +244,7 @@ func testMemberPages(t *testing.T, b *bench) {
 	for i := range 3 {
 		groups = append(groups, b.MustCreate(fmt.Sprintf("members-%d", i), 3+i))
 	}
-	load := jobmanager.GroupLoad{Jobs: &jobmanager.PageRequest{First: 4}, JobLoad: jobmanager.JobLoad{Manifests: true, Group: true}}
+	load := jobmanager.GroupLoad{Jobs: &jobmanager.PageRequest{First: 4}, JobLoad: jobmanager.JobLoad{Manifests: true, Group: &jobmanager.GroupLoad{}}}
 	list, err := b.JobGroups(t.Context(), jobmanager.JobGroupQuery{
 		Scope: everything(), Order: jobmanager.JobGroupOrder{Field: jobmanager.JobGroupsByName}, Page: jobmanager.PageRequest{First: 10}, Load: load,
 	})

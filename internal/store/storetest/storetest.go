@@ -26,6 +26,7 @@ func Run(t *testing.T, open Open) {
 		{"a malformed id or cursor is invalid", testMalformed},
 		{"one of fifty concurrent claimers wins", testOneWinner},
 		{"batch claims give each job one owner", testBatchClaims},
+		{"retries of one claim get what the first one won", testClaimRetries},
 		{"claims come oldest claimable first", testClaimOrder},
 		{"attempts are kept with their job", testAttempts},
 		{"a rule's error leaves nothing behind", testRuleError},
@@ -53,6 +54,7 @@ func Run(t *testing.T, open Open) {
 		{"what is loaded is not nil and what is not loaded is", testLoad},
 		{"a group's own jobs come in pages", testMemberPages},
 		{"agents are remembered", testAgents},
+		{"agents come with pages of their jobs", testAgentJobs},
 		{"special characters are kept", testSpecialCharacters},
 		{"a closed store is unavailable", testClosed},
 	}
