@@ -1,7 +1,7 @@
 // Package agent is what an orchestrator driver embeds to take jobs from a Job Manager. Write a Driver, call Run
 // with a Config, and be done: Run connects, claims, renews, reports, and connects again when the server is
 // lost. The package knows nothing of any orchestrator and keeps nothing on disk. Start at Run and at Driver;
-// package simulated is a driver to read and to try.
+// command example is a whole agent to copy from, package simulated a driver to read and to try.
 //
 // # What a driver's author must know
 //

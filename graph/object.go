@@ -69,10 +69,15 @@ func (r jobResolver) Waiting(ctx context.Context, j *jobmanager.Job) (*jobmanage
 		return j.Waiting(r.Service.Clock.Now()), nil
 	}
 	full, err := r.Service.Job(ctx, who(ctx), j.ID, jobmanager.JobLoad{Presence: true})
-	if err != nil || full == nil {
-		return j.Waiting(r.Service.Clock.Now()), err
+	if err != nil {
+		return nil, err
 	}
-	return full.Waiting(r.Service.Clock.Now()), nil
+	// The job of a message is as it was then, and many share it: only the agents' presence is of now.
+	seen := *j
+	if full != nil {
+		seen.Presence = full.Presence
+	}
+	return seen.Waiting(r.Service.Clock.Now()), nil
 }
 
 // Resource gives the resource with its way back to the job, which saves it a look-up.

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	"github.com/icos-jobmanager/jobmanager/graph"
 	"github.com/icos-jobmanager/jobmanager/graph/transport"
+	"github.com/icos-jobmanager/jobmanager/internal/auth"
 	"github.com/icos-jobmanager/jobmanager/internal/config"
 	"github.com/icos-jobmanager/jobmanager/internal/descriptor"
 	"github.com/icos-jobmanager/jobmanager/internal/feed"
@@ -74,6 +74,10 @@ func (a *App) build(ctx context.Context, options Options) error {
 	}
 	a.listener = listener
 	a.onClose(func() { _ = listener.Close() }) // the HTTP server closed it already, unless it never ran
+	matcher, err := a.matchmaker()             // before the database: a wrong setting makes no file and migrates nothing
+	if err != nil {
+		return err
+	}
 	if err := a.openStore(ctx, options); err != nil {
 		return err
 	}
@@ -82,10 +86,6 @@ func (a *App) build(ctx context.Context, options Options) error {
 	})
 	if err != nil {
 		return fmt.Errorf("follow the log of events: %w", err)
-	}
-	matcher, err := a.matchmaker()
-	if err != nil {
-		return err
 	}
 	limits := descriptor.DefaultLimits()
 	limits.Bytes = a.config.DescriptorLimit
@@ -96,7 +96,7 @@ func (a *App) build(ctx context.Context, options Options) error {
 	})
 	a.door = graph.New(graph.Config{
 		Service: a.service, Logger: a.logger, BodyLimit: a.config.BodyLimit,
-		Websocket: transport.WebsocketConfig{AllowedOrigins: a.config.AllowedOrigins},
+		Websocket: transport.WebsocketConfig{AllowedOrigins: a.config.AllowedOrigins, Init: auth.Init},
 	})
 	return a.buildHTTP()
 }
@@ -154,6 +154,7 @@ func (a *App) matchmaker() (jobmanager.Matchmaker, error) {
 func (a *App) lifeCycle() jobmanager.LifeCycle {
 	life := jobmanager.DefaultLifeCycle()
 	life.MaxAttempts, life.Lease, life.Backoff = a.config.MaxAttempts, a.config.Lease, a.config.Backoff
+	life.MaxBackoff = max(life.MaxBackoff, life.Backoff) // what was asked for is not cut in silence
 	if len(a.config.ComponentTypes) > 0 {
 		life.Fits = a.config.ComponentTypes
 	}
@@ -198,61 +199,4 @@ func (a *App) close() {
 		a.closers[i]()
 	}
 	a.closers = nil
-}
-
-// Run serves until ctx ends, then drains: it stops accepting, lets running requests finish, closes the
-// sockets so that their clients come back to another replica, waits for all of it, and closes the database.
-func (a *App) Run(ctx context.Context) error {
-	defer a.close()
-	duties, stopDuties := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopDuties()
-	var running sync.WaitGroup
-	running.Go(func() { a.report("follow the log", a.feed.Run(duties)) })
-	running.Go(func() { a.report("run the duties", a.service.Run(duties)) })
-	served := make(chan error, 1)
-	running.Go(func() { served <- a.http.Serve(a.listener) })
-	a.logger.InfoContext(ctx, "the Job Manager serves", "url", a.URL(), "database", a.store.Kind(), "authentication", a.mode())
-
-	var failure error
-	select {
-	case <-ctx.Done():
-	case failure = <-served:
-	}
-	a.logger.InfoContext(ctx, "stopping: no new connections, running requests finish")
-	err := a.drain(context.WithoutCancel(ctx))
-	stopDuties()
-	running.Wait()
-	if failure != nil && !errors.Is(failure, http.ErrServerClosed) {
-		err = errors.Join(err, fmt.Errorf("serve HTTP: %w", failure))
-	}
-	a.logger.InfoContext(ctx, "stopped")
-	return err
-}
-
-// report logs a duty that ended with an error.
-func (a *App) report(duty string, err error) {
-	if err != nil {
-		a.logger.Error("could not "+duty, "error", err)
-	}
-}
-
-// drain ends requests and sockets within the shutdown timeout, at the same time: a request may wait for what
-// a socket does.
-func (a *App) drain(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, a.config.ShutdownTimeout)
-	defer cancel()
-	close(a.draining)
-	var sockets error
-	var ending sync.WaitGroup
-	ending.Go(func() { sockets = a.door.Shutdown(ctx) })
-	requests := a.http.Shutdown(ctx)
-	ending.Wait()
-	if requests != nil {
-		_ = a.http.Close() // it ran out of time: cut what is left
-	}
-	a.service.Wait()
-	if err := errors.Join(requests, sockets); err != nil {
-		return fmt.Errorf("not everything ended within %s: %w", a.config.ShutdownTimeout, err)
-	}
-	return nil
 }

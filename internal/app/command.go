@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/icos-jobmanager/jobmanager/internal/auth"
 	"github.com/icos-jobmanager/jobmanager/internal/config"
-	"github.com/icos-jobmanager/jobmanager/internal/store"
 )
 
 // Logger makes the log that the configuration asks for, on standard error.
@@ -40,43 +38,11 @@ func Serve(ctx context.Context, c config.Config, version string) error {
 	case auth.Open:
 		logger.WarnContext(ctx, "INSECURE_NO_AUTH: every caller on the network is admin")
 	case auth.Closed:
-		logger.WarnContext(ctx, "no authentication is configured: every call is answered 401", "set", "KEYCLOAK_PUBLIC_KEY or OIDC_ISSUER_URL, or --insecure-no-auth")
+		logger.WarnContext(ctx, "every call is answered 401, because this version cannot verify tokens: a later one will, with KEYCLOAK_PUBLIC_KEY or OIDC_ISSUER_URL",
+			"set", "LISTEN_HOST=127.0.0.1, or --insecure-no-auth on a closed network")
 	case auth.Loopback:
 	}
 	return server.Run(ctx)
-}
-
-// Migrate brings the schema up to date, takes the newest group of migrations back, or gives a restored
-// database a new identity, and says what it did.
-func Migrate(ctx context.Context, c config.Config, out io.Writer) error {
-	opened, err := store.Open(ctx, store.Config{URL: c.StoreURL(), MaxConns: c.MaxConns, Log: Logger(c.Log)})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = opened.Close() }() // what was done is committed
-	did := "applied"
-	var names []string
-	switch {
-	case c.Down:
-		did = "took back"
-		names, err = opened.Rollback(ctx)
-	default:
-		names, err = opened.Migrate(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	if c.NewIncarnation {
-		if err := opened.NewIncarnation(ctx); err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintln(out, "the database has a new identity: cursors given before have expired")
-	}
-	if len(names) == 0 {
-		did = "nothing to do"
-	}
-	_, err = fmt.Fprintln(out, did, names)
-	return err
 }
 
 // Health asks the server on this machine whether it is well; nil when it is.

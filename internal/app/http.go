@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/gorilla/websocket"
 
 	"github.com/icos-jobmanager/jobmanager/graph/graphiql"
 	"github.com/icos-jobmanager/jobmanager/internal/auth"
@@ -18,8 +19,13 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 60 * time.Second
-	idleTimeout       = 2 * time.Minute
-	mostHeaderBytes   = 64 << 10
+	// writeTimeout is from the end of a request's header to the last byte of its answer: a client that does
+	// not read holds nothing for longer. Websockets are hijacked, which lifts it.
+	writeTimeout = 60 * time.Second
+	// requestTimeout ends the work on a request early enough to answer that it took too long.
+	requestTimeout  = 50 * time.Second
+	idleTimeout     = 2 * time.Minute
+	mostHeaderBytes = 64 << 10
 	// readyTimeout bounds one readiness check.
 	readyTimeout = 2 * time.Second
 )
@@ -31,7 +37,7 @@ func (a *App) buildHTTP() error {
 		return fmt.Errorf("the embedded GraphiQL is damaged: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", auth.Guard(a.mode(), a.door))
+	mux.Handle("/graphql", auth.Guard(a.mode(), limited(a.door)))
 	mux.Handle("/graphiql", page)
 	mux.Handle("/graphiql/", page)
 	mux.HandleFunc("GET /healthz", a.healthz)
@@ -41,10 +47,23 @@ func (a *App) buildHTTP() error {
 		Handler:           a.logged(mux),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    mostHeaderBytes,
 	}
 	return nil
+}
+
+// limited gives plain requests a deadline. A websocket lives for as long as its client wants.
+func limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !websocket.IsWebSocketUpgrade(r) {
+			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // mode is how callers are told apart.

@@ -1,6 +1,6 @@
 // Package auth says who is calling: it turns a request into one with a jobmanager.Principal in its context,
 // or refuses it. Without authentication there is one principal, the built-in admin, and only loopback gets
-// it. Start with Guard.
+// it; the token that a caller sends is kept for the peers. Start with Guard.
 package auth
 
 import (
@@ -36,8 +36,9 @@ func ModeFor(host string, insecure bool) Mode {
 }
 
 // closedSentence tells an operator how to open a server.
-const closedSentence = "no authentication is configured, so this server answers nobody on this address: " +
-	"set KEYCLOAK_PUBLIC_KEY or OIDC_ISSUER_URL, or start it with --insecure-no-auth on a closed network"
+const closedSentence = "this server answers nobody on this address, because this version cannot verify tokens: " +
+	"a later one will, with KEYCLOAK_PUBLIC_KEY or OIDC_ISSUER_URL. " +
+	"Until then serve on loopback with LISTEN_HOST=127.0.0.1, or on a closed network with --insecure-no-auth"
 
 // reboundSentence is for a web page that reached loopback under a name of its own.
 const reboundSentence = "this server has no authentication and answers only requests to localhost, 127.0.0.1 or [::1]"
@@ -51,7 +52,8 @@ func Guard(mode Mode, next http.Handler) http.Handler {
 		case mode == Loopback && !isLocal(r.Host):
 			refuse(w, http.StatusForbidden, jobmanager.CodeForbidden, reboundSentence)
 		default:
-			next.ServeHTTP(w, r.WithContext(jobmanager.WithPrincipal(r.Context(), jobmanager.LocalAdmin())))
+			ctx := jobmanager.WithPrincipal(r.Context(), jobmanager.LocalAdmin())
+			next.ServeHTTP(w, r.WithContext(withToken(ctx, r.Header.Get(authorization))))
 		}
 	})
 }

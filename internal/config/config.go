@@ -7,6 +7,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -72,7 +73,7 @@ type Matchmaking struct {
 type Life struct {
 	MaxAttempts    int                 `name:"max-attempts" env:"MAX_ATTEMPTS" default:"5" help:"Attempts at one piece of work before someone must retry it."`
 	Lease          time.Duration       `name:"lease" env:"LEASE" default:"300s" help:"How long a claim holds that names no length; between 15s and 15m."`
-	Backoff        time.Duration       `name:"backoff" env:"BACKOFF" default:"5s" help:"Wait after the first failed attempt; it doubles with each one."`
+	Backoff        time.Duration       `name:"backoff" env:"BACKOFF" default:"5s" help:"Wait after the first failed attempt; it doubles with each one, up to 5m or to this where it is longer."`
 	ComponentTypes map[string][]string `name:"component-types" env:"COMPONENT_TYPES" mapsep:";" sep:"," help:"Which component types an orchestrator runs, such as ocm=kubernetes,manifest;nuvla=docker. One that is not named runs all; default: what ocm and nuvla are known to run."`
 }
 
@@ -149,7 +150,8 @@ func (c Config) check() error {
 	refuse(c.Lease < 15*time.Second || c.Lease > 15*time.Minute, "LEASE must be between 15s and 15m, not %s", c.Lease)
 	refuse(c.Backoff <= 0, "BACKOFF must be longer than 0")
 	refuse(c.Latency < 0, "DEMO_LATENCY must not be negative")
-	refuse(c.FailureRate < 0 || c.FailureRate > 1, "DEMO_FAILURE_RATE must be between 0 and 1, not %g", c.FailureRate)
+	refuse(c.FailureRate < 0 || c.FailureRate > 1 || math.IsNaN(c.FailureRate), "DEMO_FAILURE_RATE must be between 0 and 1, not %g", c.FailureRate)
+	refuse(c.Down && c.NewIncarnation, "--down and --new-incarnation do not go together: call migrate with one of them")
 	refuse(c.KeycloakPublicKey != "" || c.OIDCIssuerURL != "", "KEYCLOAK_PUBLIC_KEY and OIDC_ISSUER_URL are not served by this version: it cannot verify tokens yet. Unset them and serve on loopback, or behind a proxy that authenticates with --insecure-no-auth")
 	if len(wrong) > 0 {
 		return fmt.Errorf("%s", strings.Join(wrong, "\n"))

@@ -66,6 +66,21 @@ func TestWrongValuesAreRefusedAllAtOnceWithSentences(t *testing.T) {
 	}
 }
 
+func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
+	t.Parallel()
+	for word, args := range map[string][]string{
+		"do not go together": {"migrate", "--down", "--new-incarnation"},
+		"DEMO_FAILURE_RATE":  {"demo", "--demo-failure-rate=NaN"},
+	} {
+		if _, err := load(t, args...); err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	if c, err := load(t, "migrate", "--new-incarnation"); err != nil || !c.NewIncarnation || c.Down {
+		t.Errorf("one of the two alone: %+v, %v", c.Migration, err)
+	}
+}
+
 func TestHelpExplainsEveryFlag(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

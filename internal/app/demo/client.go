@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // client calls the API over HTTP, as any script would.
@@ -49,7 +53,8 @@ func (c *client) submit(ctx context.Context, descriptor string) (group, []findin
 			Findings []finding
 		}
 	}
-	err := c.call(ctx, `mutation Submit($descriptor: String!) { createJobGroup(input: {descriptor: $descriptor}) {
+	// The key makes a submission that is sent again, after an answer that was lost, the same one.
+	err := c.call(ctx, `mutation Submit($descriptor: String!) { createJobGroup(input: {descriptor: $descriptor, idempotencyKey: "demo"}) {
 		jobGroup { id name phase jobs { nodes `+jobFields+` } } findings { severity line message } } }`,
 		map[string]any{"descriptor": descriptor}, &answer)
 	return answer.CreateJobGroup.JobGroup, answer.CreateJobGroup.Findings, err
@@ -97,12 +102,31 @@ func conditions(all []condition) string {
 	return strings.Join(words, " ")
 }
 
-// call sends one request and reads its data; the API's own errors come back with their sentences.
+// errLost says that no answer came, because the server died or is not back yet.
+var errLost = errors.New("the server is gone")
+
+// call sends one request and reads its data; the API's own errors come back with their sentences. While the
+// server is gone it is sent again, so it must be one that may be repeated.
 func (c *client) call(ctx context.Context, query string, variables map[string]any, into any) error {
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
 		return fmt.Errorf("encode the request: %w", err)
 	}
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if err = c.try(ctx, body, into); !errors.Is(err, errLost) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}
+
+func (c *client) try(ctx context.Context, body []byte, into any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make the request: %w", err)
@@ -110,14 +134,18 @@ func (c *client) call(ctx context.Context, query string, variables map[string]an
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("call the server: %w", err)
+		return lost(err)
 	}
 	defer func() { _ = answer.Body.Close() }() // it was read to its end
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return lost(err)
+	}
 	var envelope struct {
 		Data   json.RawMessage
 		Errors []struct{ Message string }
 	}
-	if err := json.NewDecoder(answer.Body).Decode(&envelope); err != nil {
+	if err := json.Unmarshal(text, &envelope); err != nil {
 		return fmt.Errorf("read the answer (%s): %w", answer.Status, err)
 	}
 	if len(envelope.Errors) > 0 {
@@ -127,4 +155,12 @@ func (c *client) call(ctx context.Context, query string, variables map[string]an
 		return fmt.Errorf("read the data: %w", err)
 	}
 	return nil
+}
+
+// lost tells a broken connection from a server that is there and does not answer in time.
+func lost(err error) error {
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
 }

@@ -20,19 +20,39 @@ import (
 	"github.com/icos-jobmanager/jobmanager/internal/config"
 )
 
-// TestMain is the server's process when the demo starts this binary as one.
+// demoEnv makes this test binary a demo's process, so that a test can kill it.
+const demoEnv = "JOBMANAGER_TEST_DEMO"
+
+// TestMain is the server's process when the demo starts this binary as one, and the demo's when a test does.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "serve" {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		c, _, err := config.Load([]string{"serve"}, os.Stderr)
-		if err == nil {
-			err = app.Serve(ctx, c, "test")
-		}
-		fmt.Fprintln(os.Stderr, err)
-		return
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "serve":
+		instead(func(ctx context.Context) error {
+			c, _, err := config.Load([]string{"serve"}, os.Stderr)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "the server has %+v, limits %d and %d, %s to stop\n", c.Life, c.BodyLimit, c.DescriptorLimit, c.ShutdownTimeout)
+			return app.Serve(ctx, c, "test")
+		})
+	case os.Getenv(demoEnv) != "":
+		instead(func(ctx context.Context) error {
+			c, _, err := config.Load([]string{"demo", "--server-port=0"}, os.Stderr)
+			if err != nil {
+				return err
+			}
+			return demo.Run(ctx, c, os.Stdout)
+		})
+	default:
+		goleak.VerifyTestMain(m)
 	}
-	goleak.VerifyTestMain(m)
+}
+
+// instead does something else than the tests, until SIGTERM.
+func instead(do func(context.Context) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	fmt.Fprintln(os.Stderr, do(ctx)) // the test sees it
 }
 
 // screen is a terminal that a test reads.
@@ -100,20 +120,47 @@ func TestDemoSurvivesTheDeathOfItsServer(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- demo.Run(ctx, settings(t), out) }()
 	out.await(t, "Control-C ends the demo")
-	_, after, _ := strings.Cut(out.String(), "kill -9 ")
-	pid, err := strconv.Atoi(strings.Fields(after)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	first := number(t, out, "kill -9 ")
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	out.await(t, "starting it again")
+	out.await(t, ": kill -9 it again")
+	if second := number(t, out, "the server is back, process "); second == first || syscall.Kill(second, 0) != nil {
+		t.Errorf("it says that process %d is back, after %d", second, first)
+	}
 	interrupt()
 	if err := <-ended; err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	out.await(t, "ended cleanly")
+}
+
+// number reads the number behind the words on the screen.
+func number(t *testing.T, out *screen, words string) int {
+	t.Helper()
+	_, after, _ := strings.Cut(out.String(), words)
+	digits, _, _ := strings.Cut(strings.Fields(after)[0], ":")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestSettingsOfTheDemoReachItsServer(t *testing.T) {
+	t.Parallel()
+	out := &screen{more: make(chan struct{}, 1)}
+	c := settings(t, "--demo-once", "--lease=21s", "--max-attempts=7", "--backoff=3s", "--body-limit=3000000", "--descriptor-limit=200000",
+		"--shutdown-timeout=11s", "--component-types=ocm=kubernetes,manifest;nuvla=docker,manifest,kubernetes,multiple,container")
+	if err := demo.Run(t.Context(), c, out); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, words := range []string{fmt.Sprintf("the server has %+v,", c.Life), "limits 3000000 and 200000", "11s to stop", "MaxAttempts:7", "nuvla:[docker manifest"} {
+		if !strings.Contains(out.String(), words) {
+			t.Errorf("%q does not show in\n%s", words, out)
+		}
+	}
 }
 
 func TestTakenPortIsToldWithWhatToDo(t *testing.T) {

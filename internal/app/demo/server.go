@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -48,10 +52,24 @@ func newServer(ctx context.Context, c config.Config, dir string, log io.Writer) 
 	}
 	return &server{
 		url: "http://127.0.0.1:" + port, binary: binary, log: log, timeout: c.ShutdownTimeout,
-		env: append(withoutSettings(os.Environ()),
+		env: append(append(withoutSettings(os.Environ()), settings(c)...),
 			"SERVER_PORT="+port, "LISTEN_HOST=127.0.0.1", "LOG_LEVEL=warn",
 			"DATABASE_URL=sqlite://"+filepath.Join(dir, "demo.db")),
 	}, nil
+}
+
+// settings are what the demo's own command line says about the server, for the server's environment.
+func settings(c config.Config) []string {
+	var types []string
+	for _, orchestrator := range slices.Sorted(maps.Keys(c.ComponentTypes)) {
+		types = append(types, orchestrator+"="+strings.Join(c.ComponentTypes[orchestrator], ","))
+	}
+	return []string{
+		"LEASE=" + c.Lease.String(), "BACKOFF=" + c.Backoff.String(),
+		"MAX_ATTEMPTS=" + strconv.Itoa(c.MaxAttempts), "COMPONENT_TYPES=" + strings.Join(types, ";"),
+		"BODY_LIMIT=" + strconv.FormatInt(c.BodyLimit, 10), "DESCRIPTOR_LIMIT=" + strconv.Itoa(c.DescriptorLimit),
+		"SHUTDOWN_TIMEOUT=" + c.ShutdownTimeout.String(),
+	}
 }
 
 // withoutSettings leaves out what would make the demo's server another one than the demo's.
@@ -74,11 +92,15 @@ func (s *server) pid() int64 { return s.process.Load() }
 // supervise keeps the process running until ctx ends, then stops it and waits. A process that dies is started
 // again; one that dies at once, five times in a row, is an error.
 func (s *server) supervise(ctx context.Context, say *narrator) error {
-	for early := 0; ; {
+	// The system ends the server when the thread ends that started it, not only when the process does. The
+	// runtime ends threads at will, but not one that a goroutine has to itself.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for early, started := 0, func(context.Context) {}; ; {
 		begin := time.Now()
-		err := s.run(ctx)
+		err := s.run(ctx, started)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it was stopped, and its end is what was wanted
+			return nil // it was stopped, and its end is what was wanted
 		}
 		if early++; time.Since(begin) > 2*time.Second {
 			early = 0
@@ -87,22 +109,33 @@ func (s *server) supervise(ctx context.Context, say *narrator) error {
 			return fmt.Errorf("the server does not stay up: %w", err)
 		}
 		say.line("the server died (%v): starting it again", err)
+		started = func(alive context.Context) {
+			if s.ready(alive) == nil {
+				say.line("the server is back, process %d: kill -9 it again", s.pid())
+			}
+		}
 	}
 }
 
-// run starts the process and waits for its end; when ctx ends it is asked to stop.
-func (s *server) run(ctx context.Context) error {
+// run starts the process and waits for its end; when ctx ends it is asked to stop. started is called beside
+// it, with a context that ends with the process.
+func (s *server) run(ctx context.Context, started func(alive context.Context)) error {
 	command := exec.CommandContext(ctx, s.binary, "serve") //nolint:gosec // its own binary
 	command.Env, command.Stdout, command.Stderr = s.env, s.log, s.log
-	// A group of its own: Control-C in the terminal is for the demo, which stops the server last.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.SysProcAttr = attributes()
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = s.timeout + 5*time.Second
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start the server: %w", err)
 	}
 	s.process.Store(int64(command.Process.Pid))
-	return command.Wait()
+	alive, died := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { started(alive) })
+	err := command.Wait()
+	died()
+	beside.Wait()
+	return err
 }
 
 // ready waits until the server answers.
