@@ -21,6 +21,8 @@ const (
 	deepest = 20
 	// mostObjects counts every object that the pages of an operation may hold, at most.
 	mostObjects = 100_000
+	// descriptorWeight is how many objects a descriptor's text counts for: it may have a megabyte.
+	descriptorWeight = 1000
 	// mostFields counts fields after fragments were put in their places, which can double at each level.
 	mostFields = 50_000
 	// mostRootFields bounds what aliases multiply: each root field is work of its own.
@@ -105,6 +107,9 @@ func (m *measure) walk(selections ast.SelectionSet, depth, below int) {
 func (m *measure) field(f *ast.Field, depth, below int) {
 	if depth == 1 {
 		m.roots++
+	}
+	if f.Name == "descriptor" {
+		m.objects += below * descriptorWeight
 	}
 	if n := objectsOf(f, m.variables); n > 0 {
 		below *= n

@@ -51,6 +51,7 @@ func TestOperationsThatAskForTooMuchAreRefused(t *testing.T) {
 		"pages in pages":       {`{ jobGroups(first: 500) { nodes { jobs(first: 500) { nodes { id } } } } }`, nil},
 		"pages by variables":   {`query($n: Int) { jobGroups(first: $n) { nodes { jobs(first: $n) { nodes { id } } } } }`, map[string]any{"n": 500}},
 		"pages by aliases":     {`{ jobGroups(first: 500) { nodes { a: jobs(first: 150) { nodes { id } } b: jobs(first: 150) { nodes { id } } } } }`, nil},
+		"descriptors":          {`{ jobGroups(first: 100) { nodes { a: descriptor b: descriptor } } }`, nil},
 		"nodes by ids":         {`query($ids: [ID!]!) { nodes(ids: $ids) { ... on JobGroup { a: jobs(first: 500) { nodes { id } } b: jobs(first: 500) { nodes { id } } c: jobs(first: 500) { nodes { id } } } } }`, map[string]any{"ids": make100()}},
 		"a watch's snapshot":   {`subscription { jobGroupChanged { jobGroup { jobs(first: 500) { nodes { id } } } } }`, nil},
 		"too deep":             {`{ job(id: "0190c5a2-7b1e-7c3d-9f00-5b8d3e1a2c44") ` + strings.Repeat("{ resource { job ", 12) + "{ id }" + strings.Repeat(" } }", 12) + " }", nil},

@@ -130,7 +130,7 @@ func deaf(t *testing.T, a *App) net.Conn {
 	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	if err := post(t, a, "{ jobGroups { nodes {"+query.String()+" } } }", "").Write(conn); err != nil {
+	if err := post(t, a, "{ jobGroups(first: 1) { nodes {"+query.String()+" } } }", "").Write(conn); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
