@@ -10,12 +10,12 @@ import (
 
 // settle brings the phases of groups up to date, and deletes those that were only waiting to come to a stop.
 // The groups are locked first, in the order of their ids; the count that follows then sees what every earlier
-// holder of the lock did to its jobs.
+// holder of the lock did to its jobs. Only a group that changes is read: most changes of a job move no phase.
 func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	groups, err := w.lockedGroups(ctx, ids)
+	standing, err := w.lockedGroups(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -23,14 +23,23 @@ func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) error {
 	if err != nil {
 		return err
 	}
+	var moved []jobmanager.ID
+	for _, row := range standing {
+		group := jobmanager.JobGroup{Phase: row.Phase, DeleteWhenStopped: row.DeleteWhenStopped}
+		if len(group.Settle(tallies[row.ID], w.now)) > 0 {
+			moved = append(moved, row.ID)
+		}
+	}
+	groups, err := w.groupsWithoutDescriptor(ctx, moved)
+	if err != nil {
+		return err
+	}
 	var changed, deleted []*jobmanager.JobGroup
 	for _, group := range groups {
-		events := group.Settle(tallies[group.ID], w.now)
-		w.tell(events...)
-		switch {
-		case group.Deleted:
+		w.tell(group.Settle(tallies[group.ID], w.now)...)
+		if group.Deleted {
 			deleted = append(deleted, group)
-		case len(events) > 0:
+		} else {
 			changed = append(changed, group)
 		}
 	}
@@ -40,14 +49,23 @@ func (w *writing) settle(ctx context.Context, ids []jobmanager.ID) error {
 	return w.deleteSettled(ctx, deleted)
 }
 
-// lockedGroups are without descriptor. A group that was deleted meanwhile is not there.
-func (w *writing) lockedGroups(ctx context.Context, ids []jobmanager.ID) ([]*jobmanager.JobGroup, error) {
+// lockedGroups locks groups and gives what decides whether they move. One that was deleted meanwhile is not
+// there.
+func (w *writing) lockedGroups(ctx context.Context, ids []jobmanager.ID) ([]groupRow, error) {
 	var rows []groupRow
-	q := w.tx.NewSelect().Model(&rows).ExcludeColumn("descriptor").Where("job_group.id IN (?)", bun.List(ids)).Order("job_group.id")
-	if err := w.store.dialect.lock(q).Scan(ctx); err != nil {
-		return nil, err
+	q := w.tx.NewSelect().Model(&rows).Column("id", "phase", "delete_when_stopped").
+		Where("job_group.id IN (?)", bun.List(ids)).Order("job_group.id")
+	err := w.store.dialect.lock(q).Scan(ctx)
+	return rows, err
+}
+
+// groupsWithoutDescriptor reads groups that are locked already, in the order of their ids.
+func (w *writing) groupsWithoutDescriptor(ctx context.Context, ids []jobmanager.ID) ([]*jobmanager.JobGroup, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return groupsOf(rows)
+	return scanGroups(ctx, w.tx.NewSelect().Model((*groupRow)(nil)).ExcludeColumn("descriptor").
+		Where("job_group.id IN (?)", bun.List(ids)).Order("job_group.id"))
 }
 
 // tallies counts the jobs of groups.
