@@ -38,10 +38,11 @@
 //	verb             who          events, in this order
 //	submit           integrator   JOB_GROUP_CREATED, JOB_CREATED for each component
 //	match again      the server   JOB_MATCHED when a target was found
-//	claim            agent        JOB_CLAIMED
+//	claim            agent        JOB_CLAIMED; after a takeover RESOURCE_REPORTED, for what the former owner
+//	                              said no longer holds
 //	renew            owner        none: a renewal takes no revision
 //	lease runs out   the server   JOB_LEASE_EXPIRED
-//	release          owner        JOB_RELEASED
+//	release          owner        JOB_RELEASED; of a Create RESOURCE_REMOVED when there was one
 //	finish           owner        JOB_FINISHED; RESOURCE_REPORTED, after a Delete RESOURCE_REMOVED
 //	fail             owner        JOB_FAILED
 //	report resource  owner        RESOURCE_REPORTED, unless nothing changed
