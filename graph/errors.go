@@ -43,16 +43,15 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 
 // translate gives our form of what others return: numbers that do not fit, requests that were given up.
 func (p presenter) translate(ctx context.Context, err error) *jobmanager.Error {
-	if _, number := errors.AsType[*strconv.NumError](err); number {
-		return jobmanager.Wrap(jobmanager.CodeInvalid, err, "a number does not fit its type")
-	}
-	if _, number := errors.AsType[*graphql.IntegerError](err); number {
+	_, unreadable := errors.AsType[*strconv.NumError](err)
+	_, overlong := errors.AsType[*graphql.IntegerError](err)
+	if unreadable || overlong {
 		return jobmanager.Wrap(jobmanager.CodeInvalid, err, "a number does not fit its type")
 	}
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 		return jobmanager.Wrap(jobmanager.CodeUnavailable, err, "the request was given up before it was done")
 	}
-	return jobmanager.Wrap(jobmanager.CodeInternal, err, "internal error: try again, and tell the operator if it stays")
+	return jobmanager.Internal(err)
 }
 
 // extensions are what a program reads of an error.
@@ -76,5 +75,5 @@ func extensions(err *jobmanager.Error) map[string]any {
 // recovered turns a panic of a resolver into an error, with its stack in the log.
 func (p presenter) recovered(ctx context.Context, cause any) error {
 	p.logger.ErrorContext(ctx, "a resolver panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-	return jobmanager.Errorf(jobmanager.CodeInternal, "internal error: try again, and tell the operator if it stays")
+	return jobmanager.Internal(nil)
 }

@@ -1,11 +1,9 @@
 package graph_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -13,22 +11,15 @@ import (
 // codeOf runs an operation that must be refused and gives its code and sentence.
 func codeOf(t *testing.T, handler http.Handler, query string, variables map[string]any) (code, sentence string) {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
-	request.Header.Set("Content-Type", "application/json")
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, request)
+	text := post(t, handler, query, variables)
 	var answer struct {
 		Errors []struct {
 			Message    string
 			Extensions struct{ Code string }
 		}
 	}
-	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || len(answer.Errors) == 0 {
-		t.Fatalf("%.200s\nwas answered %s", query, recorder.Body)
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || len(answer.Errors) == 0 {
+		t.Fatalf("%.200s\nwas answered %s", query, text)
 	}
 	return answer.Errors[0].Extensions.Code, answer.Errors[0].Message
 }

@@ -98,7 +98,7 @@ func defersIn(selections ast.SelectionSet) bool {
 // recovered turns what a panic left into the error for the client, through the executor's own recover
 // function and presenter where it has them, so that it is logged in one place.
 func recovered(ctx context.Context, exec graphql.GraphExecutor, cause any) *gqlerror.Error {
-	internal := problem(jobmanager.CodeInternal, "internal error; try again, and tell the operator if it stays")
+	internal := problem(jobmanager.CodeInternal, "%s", jobmanager.Internal(nil).Message)
 	presenter, able := exec.(interface {
 		PresentRecoveredError(ctx context.Context, cause any) error
 	})

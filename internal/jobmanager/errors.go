@@ -89,6 +89,11 @@ func Wrap(code Code, cause error, sentence string) *Error {
 	return &Error{Code: code, Message: sentence, Err: cause}
 }
 
+// Internal is the error for what should not happen: people are told what to do, the cause goes to the log.
+func Internal(cause error) *Error {
+	return Wrap(CodeInternal, cause, "internal error: try again, and tell the operator if it stays")
+}
+
 // Kind of the error; a code that is not in the table is Internal.
 func (e *Error) Kind() Kind {
 	if kind, known := kindOf[e.Code]; known {
@@ -124,5 +129,5 @@ func Sentence(err error) string {
 	if ours, ok := errors.AsType[*Error](err); ok {
 		return ours.Message
 	}
-	return "internal error: try again, and tell the operator if it stays"
+	return Internal(err).Message
 }

@@ -50,20 +50,6 @@ func (j *Job) Executable(a Agent, now time.Time) bool {
 	return j.whyNotExecutable(a, now) == ""
 }
 
-// ExecutableFrom is Executable but for the time: whether the agent may claim the job once NotBefore and the
-// reservation have passed.
-func (j *Job) ExecutableFrom(a Agent) bool {
-	return j.whyNotExecutable(a, j.NextChance()) == ""
-}
-
-// NextChance is when the last obstacle of time ends; zero when there is none.
-func (j *Job) NextChance() time.Time {
-	if j.Reservation.OwnerID != "" && j.Reservation.Until.After(j.NotBefore) {
-		return j.Reservation.Until
-	}
-	return j.NotBefore
-}
-
 // whyNotExecutable is a sentence, or empty when the agent may claim the job.
 func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 	switch {

@@ -57,11 +57,6 @@ type EventFilter struct {
 	JobIDs      []ID
 }
 
-// Watched says whether the filter picks the event.
-func (f EventFilter) Watched(e *Event) bool {
-	return among(f.Types, e.Type) && among(f.JobGroupIDs, e.GroupID) && among(f.JobIDs, e.JobID)
-}
-
 // among says whether a list holds the value; an empty list holds every one.
 func among[T comparable](list []T, value T) bool {
 	return len(list) == 0 || slices.Contains(list, value)

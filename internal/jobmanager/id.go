@@ -1,6 +1,7 @@
 package jobmanager
 
 import (
+	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
@@ -94,11 +95,11 @@ func (t Text) MarshalGQL(w io.Writer) { writeOptional(w, string(t)) }
 func (t *Text) UnmarshalGQL(v any) error { return readText(v, (*string)(t)) }
 
 func writeOptional(w io.Writer, text string) {
-	out := "null"
+	out := []byte("null")
 	if text != "" {
-		out = quoteJSON(text)
+		out, _ = json.Marshal(text) // a string cannot fail
 	}
-	_, _ = io.WriteString(w, out) // gqlgen gives a buffer
+	_, _ = w.Write(out) // gqlgen gives a buffer
 }
 
 func readText(v any, into *string) error {

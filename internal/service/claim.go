@@ -44,8 +44,7 @@ func (s *Service) ClaimJob(ctx context.Context, p jobmanager.Principal, input Cl
 	if err != nil {
 		return nil, err
 	}
-	which := by(p, jobmanager.Which{IDs: []jobmanager.ID{input.JobID}})
-	which.Actor = string(agent.OwnerID)
+	which := by(p, string(agent.OwnerID), jobmanager.Which{IDs: []jobmanager.ID{input.JobID}})
 	jobs, err := s.Store.UpdateJobs(ctx, which, claimRule(claim))
 	if err != nil {
 		return nil, err
@@ -71,8 +70,7 @@ func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input C
 	if _, err := jobmanager.NewPageRequest(&first, nil); err != nil {
 		return nil, err
 	}
-	which := by(p, jobmanager.Which{ExecutableFor: &agent, ClaimID: claim.ID, Limit: first})
-	which.Actor = string(agent.OwnerID)
+	which := by(p, string(agent.OwnerID), jobmanager.Which{ExecutableFor: &agent, ClaimID: claim.ID, Limit: first})
 	jobs, err := s.Store.UpdateJobs(ctx, which, claimRule(claim))
 	if err != nil {
 		return nil, err

@@ -143,7 +143,7 @@ func (s *Service) skip(ctx context.Context, revision jobmanager.Revision) (jobma
 // expire writes down every lease that ran out.
 func (s *Service) expire(ctx context.Context) error {
 	for {
-		which := by(jobmanager.System(), jobmanager.Which{LeaseOver: true, Limit: batch})
+		which := byServer(jobmanager.Which{LeaseOver: true, Limit: batch})
 		jobs, err := s.Store.UpdateJobs(ctx, which, expireRule(s.LifeCycle))
 		if err != nil || len(jobs) < batch {
 			return err
@@ -186,7 +186,7 @@ func (s *Service) rematchGroup(ctx context.Context, group *jobmanager.JobGroup) 
 	for _, component := range group.Components {
 		types[component.Name] = component.Type
 	}
-	which := by(jobmanager.System(), jobmanager.Which{})
+	which := byServer(jobmanager.Which{})
 	for _, job := range group.Jobs {
 		which.IDs = append(which.IDs, job.ID)
 	}

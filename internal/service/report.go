@@ -132,8 +132,7 @@ func (s *Service) write(ctx context.Context, p jobmanager.Principal, id jobmanag
 	if err := s.ownerCalls(ctx, p, f.OwnerID); err != nil {
 		return nil, err
 	}
-	which := by(p, jobmanager.Which{IDs: []jobmanager.ID{id}})
-	which.Actor = string(f.OwnerID)
+	which := by(p, string(f.OwnerID), jobmanager.Which{IDs: []jobmanager.ID{id}})
 	jobs, err := s.Store.UpdateJobs(ctx, which, rule)
 	if err != nil {
 		return nil, err

@@ -67,8 +67,13 @@ func New(config Config) *Service {
 // Wait returns once every subscription's goroutine has ended, which they do when their contexts end.
 func (s *Service) Wait() { s.watchers.Wait() }
 
-// by writes the actor into the events of a rule.
-func by(p jobmanager.Principal, which jobmanager.Which) jobmanager.Which {
-	which.Actor, which.Scope = p.Name, p.Scope()
+// by bounds an update to what the principal may see; the actor is who stands in its events.
+func by(p jobmanager.Principal, actor string, which jobmanager.Which) jobmanager.Which {
+	which.Actor, which.Scope = actor, p.Scope()
 	return which
+}
+
+// byServer is by for what the server does by itself.
+func byServer(which jobmanager.Which) jobmanager.Which {
+	return by(jobmanager.System(), jobmanager.System().Name, which)
 }

@@ -83,12 +83,8 @@ func (v *view) loadAgentJobs(ctx context.Context, agents []*jobmanager.Agent, qu
 	for i, agent := range agents {
 		owners[i] = agent.OwnerID
 	}
-	ranked := within(order.beyond(v.tx.NewSelect().Model((*jobRow)(nil)).Column("*").
-		ColumnExpr("row_number() OVER (PARTITION BY job.owner_id ORDER BY job.created_at DESC, job.id DESC) AS place").
-		Where("job.owner_id IN (?)", bun.List(owners))), "job", query.Scope)
-	var rows []jobRow
-	err = v.tx.NewSelect().Model(&rows).ModelTableExpr("(?) AS job", ranked).
-		Where("job.place <= ?", query.Jobs.First+1).Order("job.owner_id", "job.place").Scan(ctx)
+	q := within(v.tx.NewSelect().Model((*jobRow)(nil)).Where("job.owner_id IN (?)", bun.List(owners)), "job", query.Scope)
+	rows, err := v.firstOfEach(ctx, order, q, "job.owner_id", query.Jobs.First)
 	if err != nil {
 		return err
 	}

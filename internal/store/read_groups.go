@@ -123,16 +123,25 @@ func (v *view) loadGroupParts(ctx context.Context, groups []*jobmanager.JobGroup
 	for i, group := range groups {
 		ids[i] = group.ID
 	}
-	ranked := order.beyond(v.tx.NewSelect().Model((*jobRow)(nil)).Column("*").
-		ColumnExpr("row_number() OVER (PARTITION BY job.group_id ORDER BY job.created_at, job.id) AS place").
-		Where("job.group_id IN (?)", bun.List(ids)))
-	var rows []jobRow
-	err = v.tx.NewSelect().Model(&rows).ModelTableExpr("(?) AS job", ranked).
-		Where("job.place <= ?", load.Jobs.First+1).Order("job.group_id", "job.place").Scan(ctx)
+	rows, err := v.firstOfEach(ctx, order, v.tx.NewSelect().Model((*jobRow)(nil)).Where("job.group_id IN (?)", bun.List(ids)), "job.group_id", load.Jobs.First)
 	if err != nil {
 		return err
 	}
 	return v.shareOut(ctx, rows, byID, load)
+}
+
+// firstOfEach reads the first jobs in an order for each value of a column, and one more each, to see whether
+// more follow: one statement for all.
+func (v *view) firstOfEach(ctx context.Context, order keyset, q *bun.SelectQuery, column string, first int) ([]jobRow, error) {
+	place := "row_number() OVER (PARTITION BY ? ORDER BY ?, ?) AS place"
+	if order.desc {
+		place = "row_number() OVER (PARTITION BY ? ORDER BY ? DESC, ? DESC) AS place"
+	}
+	ranked := order.beyond(q).Column("*").ColumnExpr(place, bun.Ident(column), bun.Ident(order.name), bun.Ident(order.column.id))
+	var rows []jobRow
+	err := v.tx.NewSelect().Model(&rows).ModelTableExpr("(?) AS job", ranked).
+		Where("job.place <= ?", first+1).OrderExpr("?, job.place", bun.Ident(column)).Scan(ctx)
+	return rows, err
 }
 
 // shareOut gives each group the page of its own jobs. Jobs are loaded all together.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"github.com/uptrace/bun"
 
@@ -96,8 +95,12 @@ func (w *writing) wonEarlier(ctx context.Context, which jobmanager.Which) ([]*tr
 
 // allThere answers NOT_FOUND with the first id that was not found.
 func allThere(ids []jobmanager.ID, list []*tracked) error {
+	there := make(map[jobmanager.ID]bool, len(list))
+	for _, t := range list {
+		there[t.job.ID] = true
+	}
 	for _, id := range ids {
-		if !slices.ContainsFunc(list, func(t *tracked) bool { return t.job.ID == id }) {
+		if !there[id] {
 			return notFound("job", id)
 		}
 	}
