@@ -11,7 +11,7 @@ export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run build test check format-check vet tidy-check generate-check lint race fuzz conformance \
+.PHONY: help demo run build test check format-check vet tidy-check generate-check lint race fuzz prove seeded-bugs conformance \
 	generate assets image-check .bin/withpostgres .bin/imagecheck
 
 help: ## this list
@@ -55,6 +55,12 @@ race: .bin/withpostgres ## all Go tests with the race detector, the rule of impo
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	hack/fuzz $(FUZZTIME)
+
+prove: .bin/withpostgres ## the proofs with their real durations: model, linearizability, crash, zombie; docs/reliability.md tells what each holds
+	JOBMANAGER_PROVE=1 CGO_ENABLED=0 .bin/withpostgres -- go test -count=1 -timeout=30m -run '^TestProof' $(TESTFLAGS) ./internal/...
+
+seeded-bugs: .bin/withpostgres ## bring classic defects back, one by one in a copy, and show which test catches each
+	CGO_ENABLED=0 .bin/withpostgres -- go run ./hack/seededbugs
 
 conformance: build ## the npm suites with real clients, against the binary; needs Node.js and npm
 	@command -v npm >/dev/null || { echo "The conformance suites need Node.js and npm: install the packages nodejs and npm."; exit 1; }

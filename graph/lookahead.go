@@ -27,7 +27,8 @@ func selected(ctx context.Context) selection {
 // objectTypes are the types whose fragments the look-ahead follows.
 func objectTypes() []string {
 	return []string{
-		"Node", "JobGroup", "Job", "Resource",
+		"Node", "JobGroup", "Job", "Resource", "Incompliance", "Remediation",
+		"IncomplianceConnection", "IncomplianceEdge", "IncomplianceMessage", "RetryJobPayload", "AbandonJobPayload",
 		"JobGroupConnection", "JobGroupEdge", "JobConnection", "JobEdge", "AgentConnection", "AgentEdge",
 		"ClaimJobPayload", "ClaimJobsPayload", "JobMessage", "JobGroupMessage", "ResourceMessage",
 	}
@@ -69,6 +70,16 @@ func jobLoad(s selection) jobmanager.JobLoad {
 		load.Group = &group
 	}
 	return load
+}
+
+// remediationJobs is what a selection on incompliances needs of the jobs of their remediations; nil for nothing.
+func remediationJobs(s selection) *jobmanager.JobLoad {
+	remediations := s.into("remediations")
+	if !remediations.has("job") {
+		return nil
+	}
+	load := jobLoad(remediations.into("job"))
+	return &load
 }
 
 // groupLoad is what a selection on groups needs. What is asked of the groups of their jobs, which are these

@@ -45,3 +45,35 @@ func (r mutationResolver) FailJob(ctx context.Context, input service.FailJobInpu
 func (r mutationResolver) ReportResource(ctx context.Context, input service.ReportResourceInput) (*service.ReportResourcePayload, error) {
 	return r.Service.ReportResource(ctx, who(ctx), input)
 }
+
+func (r mutationResolver) UpdateJobGroup(ctx context.Context, input service.UpdateJobGroupInput) (*service.UpdateJobGroupPayload, error) {
+	return r.Service.UpdateJobGroup(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) StartJobGroup(ctx context.Context, input service.StartJobGroupInput) (*service.StartJobGroupPayload, error) {
+	return r.Service.StartJobGroup(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) RetryJob(ctx context.Context, input service.RetryJobInput) (*service.RetryJobPayload, error) {
+	return r.Service.RetryJob(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) DeleteJob(ctx context.Context, input service.DeleteJobInput) (*service.DeleteJobPayload, error) {
+	return r.Service.DeleteJob(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) ReassignJobs(ctx context.Context, input service.ReassignJobsInput) (*service.ReassignJobsPayload, error) {
+	return r.Service.ReassignJobs(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) AbandonJob(ctx context.Context, input service.AbandonJobInput) (*service.AbandonJobPayload, error) {
+	return r.Service.AbandonJob(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) SetAgent(ctx context.Context, input service.SetAgentInput) (*service.SetAgentPayload, error) {
+	return r.Service.SetAgent(ctx, who(ctx), input)
+}
+
+func (r mutationResolver) ReportIncompliance(ctx context.Context, input service.ReportIncomplianceInput) (*service.ReportIncompliancePayload, error) {
+	return r.Service.ReportIncompliance(ctx, who(ctx), input)
+}

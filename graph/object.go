@@ -65,8 +65,9 @@ func (r jobResolver) Manifests(ctx context.Context, j *jobmanager.Job) ([]jobman
 }
 
 func (r jobResolver) Waiting(ctx context.Context, j *jobmanager.Job) (*jobmanager.Waiting, error) {
-	if j.State == jobmanager.Finished || j.Presence != nil {
-		return j.Waiting(r.Service.Clock.Now()), nil
+	waiting := j.Waiting(r.Service.Clock.Now())
+	if waiting == nil || j.Presence != nil {
+		return waiting, nil
 	}
 	full, err := r.Service.Job(ctx, who(ctx), j.ID, jobmanager.JobLoad{Presence: true})
 	if err != nil {
@@ -109,4 +110,11 @@ func (r agentResolver) Jobs(ctx context.Context, agent *jobmanager.Agent, first 
 		Filter: jobmanager.JobFilter{OwnerIDs: []jobmanager.OwnerID{agent.OwnerID}},
 		Page:   page, Load: jobLoad(selected(ctx).objects()),
 	})
+}
+
+func (r remediationResolver) Job(ctx context.Context, remediation *jobmanager.Remediation) (*jobmanager.Job, error) {
+	if remediation.Job != nil {
+		return remediation.Job, nil
+	}
+	return r.Service.Job(ctx, who(ctx), remediation.JobID, jobLoad(selected(ctx)))
 }

@@ -71,6 +71,16 @@ func (r queryResolver) Agents(ctx context.Context, first *int, after *string) (*
 	})
 }
 
+func (r queryResolver) Incompliances(ctx context.Context, filter *jobmanager.IncomplianceFilter, first *int, after *string) (*jobmanager.IncomplianceConnection, error) {
+	page, err := jobmanager.NewPageRequest(first, after)
+	if err != nil {
+		return nil, err
+	}
+	return r.Service.Incompliances(ctx, who(ctx), jobmanager.IncomplianceQuery{
+		Filter: or(filter), Page: page, Jobs: remediationJobs(selected(ctx).objects()),
+	})
+}
+
 func (r queryResolver) Events(ctx context.Context, after *string, first *int, filter *jobmanager.EventFilter) (*jobmanager.EventConnection, error) {
 	page, err := jobmanager.NewPageRequest(first, after)
 	if err != nil {

@@ -25,6 +25,7 @@ type (
 	jobResolver          struct{ *Resolver }
 	resourceResolver     struct{ *Resolver }
 	agentResolver        struct{ *Resolver }
+	remediationResolver  struct{ *Resolver }
 )
 
 // Query gives the resolvers of queries.
@@ -47,6 +48,9 @@ func (r *Resolver) Resource() generated.ResourceResolver { return resourceResolv
 
 // Agent gives the resolvers of an agent's fields.
 func (r *Resolver) Agent() generated.AgentResolver { return agentResolver{r} }
+
+// Remediation gives the resolvers of a remediation's fields.
+func (r *Resolver) Remediation() generated.RemediationResolver { return remediationResolver{r} }
 
 // who is calling.
 func who(ctx context.Context) jobmanager.Principal { return jobmanager.PrincipalFrom(ctx) }

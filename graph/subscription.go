@@ -28,6 +28,11 @@ func (r subscriptionResolver) JobGroupChanged(ctx context.Context, filter *jobma
 	return r.Service.WatchJobGroups(ctx, who(ctx), or(filter), groupLoad(selected(ctx).into("jobGroup")), options(ctx, after))
 }
 
+func (r subscriptionResolver) IncomplianceReported(ctx context.Context, filter *jobmanager.IncomplianceFilter, after *string) (<-chan *service.IncomplianceMessage, error) {
+	query := jobmanager.IncomplianceQuery{Filter: or(filter), Jobs: remediationJobs(selected(ctx).into("incompliance"))}
+	return r.Service.WatchIncompliances(ctx, who(ctx), query, options(ctx, after))
+}
+
 // options of a watch as the client asked for it.
 func options(ctx context.Context, after *string) service.WatchOptions {
 	return service.WatchOptions{After: jobmanager.Cursor(or(after)), Ended: ends(ctx)}

@@ -1929,6 +1929,22 @@ func (ec *executionContext) marshalOID2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjob
 	return ret
 }
 
+func (ec *executionContext) unmarshalOID2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx context.Context, v any) (*jobmanager.ID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(jobmanager.ID)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx context.Context, sel ast.SelectionSet, v *jobmanager.ID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
 	if v == nil {
 		return nil, nil

@@ -28,6 +28,7 @@ type ResolverRoot interface {
 	JobGroup() JobGroupResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Remediation() RemediationResolver
 	Resource() ResourceResolver
 	Subscription() SubscriptionResolver
 }
@@ -36,6 +37,10 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AbandonJobPayload struct {
+		Job func(childComplexity int) int
+	}
+
 	Agent struct {
 		Clusters     func(childComplexity int) int
 		Jobs         func(childComplexity int, first *int, after *string) int
@@ -105,6 +110,11 @@ type ComplexityRoot struct {
 		JobGroupID func(childComplexity int) int
 	}
 
+	DeleteJobPayload struct {
+		JobGroup func(childComplexity int) int
+		JobID    func(childComplexity int) int
+	}
+
 	Event struct {
 		Actor    func(childComplexity int) int
 		At       func(childComplexity int) int
@@ -144,6 +154,40 @@ type ComplexityRoot struct {
 
 	FinishJobPayload struct {
 		Job func(childComplexity int) int
+	}
+
+	Incompliance struct {
+		CreatedAt          func(childComplexity int) int
+		CurrentValue       func(childComplexity int) int
+		ExtraLabels        func(childComplexity int) int
+		GroupID            func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		MeasurementBackend func(childComplexity int) int
+		PolicyID           func(childComplexity int) int
+		PolicyName         func(childComplexity int) int
+		Reason             func(childComplexity int) int
+		Remediation        func(childComplexity int) int
+		Remediations       func(childComplexity int) int
+		Subject            func(childComplexity int) int
+		Threshold          func(childComplexity int) int
+	}
+
+	IncomplianceConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+		Revision func(childComplexity int) int
+	}
+
+	IncomplianceEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	IncomplianceMessage struct {
+		Cursor       func(childComplexity int) int
+		Incompliance func(childComplexity int) int
+		Kind         func(childComplexity int) int
 	}
 
 	Job struct {
@@ -226,6 +270,11 @@ type ComplexityRoot struct {
 		Kind   func(childComplexity int) int
 	}
 
+	Label struct {
+		Name  func(childComplexity int) int
+		Value func(childComplexity int) int
+	}
+
 	Lease struct {
 		Epoch     func(childComplexity int) int
 		ExpiresAt func(childComplexity int) int
@@ -246,16 +295,24 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ClaimJob       func(childComplexity int, input service.ClaimJobInput) int
-		ClaimJobs      func(childComplexity int, input service.ClaimJobsInput) int
-		CreateJobGroup func(childComplexity int, input service.CreateJobGroupInput) int
-		DeleteJobGroup func(childComplexity int, input service.DeleteJobGroupInput) int
-		FailJob        func(childComplexity int, input service.FailJobInput) int
-		FinishJob      func(childComplexity int, input service.FinishJobInput) int
-		ReleaseJob     func(childComplexity int, input service.ReleaseJobInput) int
-		RenewLeases    func(childComplexity int, input service.RenewLeasesInput) int
-		ReportResource func(childComplexity int, input service.ReportResourceInput) int
-		StopJobGroup   func(childComplexity int, input service.StopJobGroupInput) int
+		AbandonJob         func(childComplexity int, input service.AbandonJobInput) int
+		ClaimJob           func(childComplexity int, input service.ClaimJobInput) int
+		ClaimJobs          func(childComplexity int, input service.ClaimJobsInput) int
+		CreateJobGroup     func(childComplexity int, input service.CreateJobGroupInput) int
+		DeleteJob          func(childComplexity int, input service.DeleteJobInput) int
+		DeleteJobGroup     func(childComplexity int, input service.DeleteJobGroupInput) int
+		FailJob            func(childComplexity int, input service.FailJobInput) int
+		FinishJob          func(childComplexity int, input service.FinishJobInput) int
+		ReassignJobs       func(childComplexity int, input service.ReassignJobsInput) int
+		ReleaseJob         func(childComplexity int, input service.ReleaseJobInput) int
+		RenewLeases        func(childComplexity int, input service.RenewLeasesInput) int
+		ReportIncompliance func(childComplexity int, input service.ReportIncomplianceInput) int
+		ReportResource     func(childComplexity int, input service.ReportResourceInput) int
+		RetryJob           func(childComplexity int, input service.RetryJobInput) int
+		SetAgent           func(childComplexity int, input service.SetAgentInput) int
+		StartJobGroup      func(childComplexity int, input service.StartJobGroupInput) int
+		StopJobGroup       func(childComplexity int, input service.StopJobGroupInput) int
+		UpdateJobGroup     func(childComplexity int, input service.UpdateJobGroupInput) int
 	}
 
 	PageInfo struct {
@@ -277,6 +334,7 @@ type ComplexityRoot struct {
 		Agents         func(childComplexity int, first *int, after *string) int
 		Events         func(childComplexity int, after *string, first *int, filter *jobmanager.EventFilter) int
 		ExecutableJobs func(childComplexity int, orchestrator string, ownerID string, clusters []string, first *int) int
+		Incompliances  func(childComplexity int, filter *jobmanager.IncomplianceFilter, first *int, after *string) int
 		Job            func(childComplexity int, id jobmanager.ID) int
 		JobGroup       func(childComplexity int, id jobmanager.ID) int
 		JobGroups      func(childComplexity int, filter *jobmanager.JobGroupFilter, orderBy *jobmanager.JobGroupOrder, first *int, after *string) int
@@ -287,8 +345,23 @@ type ComplexityRoot struct {
 		ServerInfo     func(childComplexity int) int
 	}
 
+	ReassignJobsPayload struct {
+		Reassigned func(childComplexity int) int
+	}
+
 	ReleaseJobPayload struct {
 		Job func(childComplexity int) int
+	}
+
+	Remediation struct {
+		Component  func(childComplexity int) int
+		Generation func(childComplexity int) int
+		Job        func(childComplexity int) int
+		JobID      func(childComplexity int) int
+		Outcome    func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		SubType    func(childComplexity int) int
+		UpdatedAt  func(childComplexity int) int
 	}
 
 	RenewLeasesPayload struct {
@@ -300,6 +373,10 @@ type ComplexityRoot struct {
 		JobID   func(childComplexity int) int
 		Lease   func(childComplexity int) int
 		Message func(childComplexity int) int
+	}
+
+	ReportIncompliancePayload struct {
+		Incompliance func(childComplexity int) int
 	}
 
 	ReportResourcePayload struct {
@@ -322,6 +399,10 @@ type ComplexityRoot struct {
 		Resource func(childComplexity int) int
 	}
 
+	RetryJobPayload struct {
+		Job func(childComplexity int) int
+	}
+
 	ServerInfo struct {
 		Database    func(childComplexity int) int
 		Incarnation func(childComplexity int) int
@@ -330,11 +411,28 @@ type ComplexityRoot struct {
 		Version     func(childComplexity int) int
 	}
 
+	SetAgentPayload struct {
+		Agent func(childComplexity int) int
+	}
+
+	StartJobGroupPayload struct {
+		JobGroup func(childComplexity int) int
+	}
+
 	StopJobGroupPayload struct {
 		JobGroup func(childComplexity int) int
 	}
 
+	Subject struct {
+		AppComponent func(childComplexity int) int
+		AppInstance  func(childComplexity int) int
+		AppName      func(childComplexity int) int
+		ResourceID   func(childComplexity int) int
+		Type         func(childComplexity int) int
+	}
+
 	Subscription struct {
+		IncomplianceReported  func(childComplexity int, filter *jobmanager.IncomplianceFilter, after *string) int
 		JobChanged            func(childComplexity int, filter *jobmanager.JobFilter, after *string) int
 		JobExecutable         func(childComplexity int, orchestrator string, ownerID string, clusters []string, parallel *int) int
 		JobGroupChanged       func(childComplexity int, filter *jobmanager.JobGroupFilter, after *string) int
@@ -346,6 +444,11 @@ type ComplexityRoot struct {
 		Node         func(childComplexity int) int
 		Orchestrator func(childComplexity int) int
 		Pinned       func(childComplexity int) int
+	}
+
+	UpdateJobGroupPayload struct {
+		Findings func(childComplexity int) int
+		JobGroup func(childComplexity int) int
 	}
 
 	Waiting struct {
@@ -370,6 +473,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "AbandonJobPayload.job":
+		if e.ComplexityRoot.AbandonJobPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AbandonJobPayload.Job(childComplexity), true
 
 	case "Agent.clusters":
 		if e.ComplexityRoot.Agent.Clusters == nil {
@@ -620,6 +730,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteJobGroupPayload.JobGroupID(childComplexity), true
 
+	case "DeleteJobPayload.jobGroup":
+		if e.ComplexityRoot.DeleteJobPayload.JobGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteJobPayload.JobGroup(childComplexity), true
+	case "DeleteJobPayload.jobId":
+		if e.ComplexityRoot.DeleteJobPayload.JobID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteJobPayload.JobID(childComplexity), true
+
 	case "Event.actor":
 		if e.ComplexityRoot.Event.Actor == nil {
 			break
@@ -763,6 +886,142 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FinishJobPayload.Job(childComplexity), true
+
+	case "Incompliance.createdAt":
+		if e.ComplexityRoot.Incompliance.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.CreatedAt(childComplexity), true
+	case "Incompliance.currentValue":
+		if e.ComplexityRoot.Incompliance.CurrentValue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.CurrentValue(childComplexity), true
+	case "Incompliance.extraLabels":
+		if e.ComplexityRoot.Incompliance.ExtraLabels == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.ExtraLabels(childComplexity), true
+	case "Incompliance.jobGroupId":
+		if e.ComplexityRoot.Incompliance.GroupID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.GroupID(childComplexity), true
+	case "Incompliance.id":
+		if e.ComplexityRoot.Incompliance.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.ID(childComplexity), true
+	case "Incompliance.measurementBackend":
+		if e.ComplexityRoot.Incompliance.MeasurementBackend == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.MeasurementBackend(childComplexity), true
+	case "Incompliance.policyId":
+		if e.ComplexityRoot.Incompliance.PolicyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.PolicyID(childComplexity), true
+	case "Incompliance.policyName":
+		if e.ComplexityRoot.Incompliance.PolicyName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.PolicyName(childComplexity), true
+	case "Incompliance.reason":
+		if e.ComplexityRoot.Incompliance.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.Reason(childComplexity), true
+	case "Incompliance.remediation":
+		if e.ComplexityRoot.Incompliance.Remediation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.Remediation(childComplexity), true
+	case "Incompliance.remediations":
+		if e.ComplexityRoot.Incompliance.Remediations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.Remediations(childComplexity), true
+	case "Incompliance.subject":
+		if e.ComplexityRoot.Incompliance.Subject == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.Subject(childComplexity), true
+	case "Incompliance.threshold":
+		if e.ComplexityRoot.Incompliance.Threshold == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Incompliance.Threshold(childComplexity), true
+
+	case "IncomplianceConnection.edges":
+		if e.ComplexityRoot.IncomplianceConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceConnection.Edges(childComplexity), true
+	case "IncomplianceConnection.nodes":
+		if e.ComplexityRoot.IncomplianceConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceConnection.Nodes(childComplexity), true
+	case "IncomplianceConnection.pageInfo":
+		if e.ComplexityRoot.IncomplianceConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceConnection.PageInfo(childComplexity), true
+	case "IncomplianceConnection.revision":
+		if e.ComplexityRoot.IncomplianceConnection.Revision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceConnection.Revision(childComplexity), true
+
+	case "IncomplianceEdge.cursor":
+		if e.ComplexityRoot.IncomplianceEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceEdge.Cursor(childComplexity), true
+	case "IncomplianceEdge.node":
+		if e.ComplexityRoot.IncomplianceEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceEdge.Node(childComplexity), true
+
+	case "IncomplianceMessage.cursor":
+		if e.ComplexityRoot.IncomplianceMessage.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceMessage.Cursor(childComplexity), true
+	case "IncomplianceMessage.incompliance":
+		if e.ComplexityRoot.IncomplianceMessage.Incompliance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceMessage.Incompliance(childComplexity), true
+	case "IncomplianceMessage.kind":
+		if e.ComplexityRoot.IncomplianceMessage.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IncomplianceMessage.Kind(childComplexity), true
 
 	case "Job.attempt":
 		if e.ComplexityRoot.Job.Attempt == nil {
@@ -1113,6 +1372,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.JobMessage.Kind(childComplexity), true
 
+	case "Label.name":
+		if e.ComplexityRoot.Label.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Label.Name(childComplexity), true
+	case "Label.value":
+		if e.ComplexityRoot.Label.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Label.Value(childComplexity), true
+
 	case "Lease.epoch":
 		if e.ComplexityRoot.Lease.Epoch == nil {
 			break
@@ -1176,6 +1448,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Manifest.Text(childComplexity), true
 
+	case "Mutation.abandonJob":
+		if e.ComplexityRoot.Mutation.AbandonJob == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_abandonJob_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AbandonJob(childComplexity, args["input"].(service.AbandonJobInput)), true
 	case "Mutation.claimJob":
 		if e.ComplexityRoot.Mutation.ClaimJob == nil {
 			break
@@ -1209,6 +1492,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateJobGroup(childComplexity, args["input"].(service.CreateJobGroupInput)), true
+	case "Mutation.deleteJob":
+		if e.ComplexityRoot.Mutation.DeleteJob == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteJob_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteJob(childComplexity, args["input"].(service.DeleteJobInput)), true
 	case "Mutation.deleteJobGroup":
 		if e.ComplexityRoot.Mutation.DeleteJobGroup == nil {
 			break
@@ -1242,6 +1536,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.FinishJob(childComplexity, args["input"].(service.FinishJobInput)), true
+	case "Mutation.reassignJobs":
+		if e.ComplexityRoot.Mutation.ReassignJobs == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reassignJobs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReassignJobs(childComplexity, args["input"].(service.ReassignJobsInput)), true
 	case "Mutation.releaseJob":
 		if e.ComplexityRoot.Mutation.ReleaseJob == nil {
 			break
@@ -1264,6 +1569,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RenewLeases(childComplexity, args["input"].(service.RenewLeasesInput)), true
+	case "Mutation.reportIncompliance":
+		if e.ComplexityRoot.Mutation.ReportIncompliance == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reportIncompliance_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReportIncompliance(childComplexity, args["input"].(service.ReportIncomplianceInput)), true
 	case "Mutation.reportResource":
 		if e.ComplexityRoot.Mutation.ReportResource == nil {
 			break
@@ -1275,6 +1591,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReportResource(childComplexity, args["input"].(service.ReportResourceInput)), true
+	case "Mutation.retryJob":
+		if e.ComplexityRoot.Mutation.RetryJob == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryJob_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryJob(childComplexity, args["input"].(service.RetryJobInput)), true
+	case "Mutation.setAgent":
+		if e.ComplexityRoot.Mutation.SetAgent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setAgent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetAgent(childComplexity, args["input"].(service.SetAgentInput)), true
+	case "Mutation.startJobGroup":
+		if e.ComplexityRoot.Mutation.StartJobGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_startJobGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StartJobGroup(childComplexity, args["input"].(service.StartJobGroupInput)), true
 	case "Mutation.stopJobGroup":
 		if e.ComplexityRoot.Mutation.StopJobGroup == nil {
 			break
@@ -1286,6 +1635,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StopJobGroup(childComplexity, args["input"].(service.StopJobGroupInput)), true
+	case "Mutation.updateJobGroup":
+		if e.ComplexityRoot.Mutation.UpdateJobGroup == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateJobGroup_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateJobGroup(childComplexity, args["input"].(service.UpdateJobGroupInput)), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -1376,6 +1736,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ExecutableJobs(childComplexity, args["orchestrator"].(string), args["ownerId"].(string), args["clusters"].([]string), args["first"].(*int)), true
+	case "Query.incompliances":
+		if e.ComplexityRoot.Query.Incompliances == nil {
+			break
+		}
+
+		args, err := ec.field_Query_incompliances_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Incompliances(childComplexity, args["filter"].(*jobmanager.IncomplianceFilter), args["first"].(*int), args["after"].(*string)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -1461,12 +1832,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.ServerInfo(childComplexity), true
 
+	case "ReassignJobsPayload.reassigned":
+		if e.ComplexityRoot.ReassignJobsPayload.Reassigned == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReassignJobsPayload.Reassigned(childComplexity), true
+
 	case "ReleaseJobPayload.job":
 		if e.ComplexityRoot.ReleaseJobPayload.Job == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ReleaseJobPayload.Job(childComplexity), true
+
+	case "Remediation.component":
+		if e.ComplexityRoot.Remediation.Component == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.Component(childComplexity), true
+	case "Remediation.generation":
+		if e.ComplexityRoot.Remediation.Generation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.Generation(childComplexity), true
+	case "Remediation.job":
+		if e.ComplexityRoot.Remediation.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.Job(childComplexity), true
+	case "Remediation.jobId":
+		if e.ComplexityRoot.Remediation.JobID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.JobID(childComplexity), true
+	case "Remediation.outcome":
+		if e.ComplexityRoot.Remediation.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.Outcome(childComplexity), true
+	case "Remediation.reason":
+		if e.ComplexityRoot.Remediation.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.Reason(childComplexity), true
+	case "Remediation.subType":
+		if e.ComplexityRoot.Remediation.SubType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.SubType(childComplexity), true
+	case "Remediation.updatedAt":
+		if e.ComplexityRoot.Remediation.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Remediation.UpdatedAt(childComplexity), true
 
 	case "RenewLeasesPayload.results":
 		if e.ComplexityRoot.RenewLeasesPayload.Results == nil {
@@ -1499,6 +1926,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RenewalResult.Message(childComplexity), true
+
+	case "ReportIncompliancePayload.incompliance":
+		if e.ComplexityRoot.ReportIncompliancePayload.Incompliance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReportIncompliancePayload.Incompliance(childComplexity), true
 
 	case "ReportResourcePayload.resource":
 		if e.ComplexityRoot.ReportResourcePayload.Resource == nil {
@@ -1569,6 +2003,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ResourceMessage.Resource(childComplexity), true
 
+	case "RetryJobPayload.job":
+		if e.ComplexityRoot.RetryJobPayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetryJobPayload.Job(childComplexity), true
+
 	case "ServerInfo.database":
 		if e.ComplexityRoot.ServerInfo.Database == nil {
 			break
@@ -1600,6 +2041,20 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ServerInfo.Version(childComplexity), true
 
+	case "SetAgentPayload.agent":
+		if e.ComplexityRoot.SetAgentPayload.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetAgentPayload.Agent(childComplexity), true
+
+	case "StartJobGroupPayload.jobGroup":
+		if e.ComplexityRoot.StartJobGroupPayload.JobGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StartJobGroupPayload.JobGroup(childComplexity), true
+
 	case "StopJobGroupPayload.jobGroup":
 		if e.ComplexityRoot.StopJobGroupPayload.JobGroup == nil {
 			break
@@ -1607,6 +2062,48 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.StopJobGroupPayload.JobGroup(childComplexity), true
 
+	case "Subject.appComponent":
+		if e.ComplexityRoot.Subject.AppComponent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subject.AppComponent(childComplexity), true
+	case "Subject.appInstance":
+		if e.ComplexityRoot.Subject.AppInstance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subject.AppInstance(childComplexity), true
+	case "Subject.appName":
+		if e.ComplexityRoot.Subject.AppName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subject.AppName(childComplexity), true
+	case "Subject.resourceId":
+		if e.ComplexityRoot.Subject.ResourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subject.ResourceID(childComplexity), true
+	case "Subject.type":
+		if e.ComplexityRoot.Subject.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subject.Type(childComplexity), true
+
+	case "Subscription.incomplianceReported":
+		if e.ComplexityRoot.Subscription.IncomplianceReported == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_incomplianceReported_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.IncomplianceReported(childComplexity, args["filter"].(*jobmanager.IncomplianceFilter), args["after"].(*string)), true
 	case "Subscription.jobChanged":
 		if e.ComplexityRoot.Subscription.JobChanged == nil {
 			break
@@ -1677,6 +2174,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Target.Pinned(childComplexity), true
 
+	case "UpdateJobGroupPayload.findings":
+		if e.ComplexityRoot.UpdateJobGroupPayload.Findings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateJobGroupPayload.Findings(childComplexity), true
+	case "UpdateJobGroupPayload.jobGroup":
+		if e.ComplexityRoot.UpdateJobGroupPayload.JobGroup == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateJobGroupPayload.JobGroup(childComplexity), true
+
 	case "Waiting.agentLastSeenAt":
 		if e.ComplexityRoot.Waiting.AgentLastSeenAt == nil {
 			break
@@ -1716,25 +2226,36 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputAbandonJobInput,
 		ec.unmarshalInputClaimJobInput,
 		ec.unmarshalInputClaimJobsInput,
 		ec.unmarshalInputConditionInput,
 		ec.unmarshalInputCreateJobGroupInput,
 		ec.unmarshalInputDeleteJobGroupInput,
+		ec.unmarshalInputDeleteJobInput,
 		ec.unmarshalInputEventFilter,
 		ec.unmarshalInputFailJobInput,
 		ec.unmarshalInputFinishJobInput,
+		ec.unmarshalInputIncomplianceFilter,
 		ec.unmarshalInputJobFilter,
 		ec.unmarshalInputJobGroupFilter,
 		ec.unmarshalInputJobGroupOrder,
 		ec.unmarshalInputJobOrder,
+		ec.unmarshalInputLabelInput,
 		ec.unmarshalInputLeaseInput,
+		ec.unmarshalInputReassignJobsInput,
 		ec.unmarshalInputReleaseJobInput,
 		ec.unmarshalInputRenewLeasesInput,
+		ec.unmarshalInputReportIncomplianceInput,
 		ec.unmarshalInputReportResourceInput,
 		ec.unmarshalInputResourceFilter,
 		ec.unmarshalInputResourceInput,
+		ec.unmarshalInputRetryJobInput,
+		ec.unmarshalInputSetAgentInput,
+		ec.unmarshalInputStartJobGroupInput,
 		ec.unmarshalInputStopJobGroupInput,
+		ec.unmarshalInputSubjectInput,
+		ec.unmarshalInputUpdateJobGroupInput,
 	)
 	first := true
 
@@ -1847,7 +2368,7 @@ interface Node {
 "What can be read. Everything is seen through the caller's rights: what is not visible is not found."
 type Query {
   "One object by its id, of whatever kind; null when there is none."
-  node("The id of a group, a job or a resource." id: ID!): Node
+  node("The id of a group, a job, a resource or an incompliance." id: ID!): Node
   "Several objects by their ids, in the same order; null where there is none. At most 100."
   nodes("The ids." ids: [ID!]!): [Node]!
   "One application; null when there is none."
@@ -1889,6 +2410,15 @@ type Query {
   ): JobConnection!
   "One resource; null when there is none."
   resource("The resource's id." id: ID!): Resource
+  "Reports that policies are broken, newest first, with what became of them."
+  incompliances(
+    "Which reports."
+    filter: IncomplianceFilter
+    "How many: 1 to 500, 50 by default."
+    first: Int
+    "The cursor of an edge of this list: begin behind it."
+    after: String
+  ): IncomplianceConnection!
   "The agents that were ever heard of, by orchestrator and name."
   agents(
     "How many: 1 to 500, 50 by default."
@@ -1913,6 +2443,10 @@ type Query {
 type Mutation {
   "Submits an application descriptor: it becomes a group with one job for each component."
   createJobGroup(input: CreateJobGroupInput!): CreateJobGroupPayload!
+  "Gives an application a new descriptor, component by component: unchanged ones are untouched, added ones are matched and deployed, removed ones undeployed, changed manifests replaced, changed requirements moved where the Matchmaker's answer differs. The name cannot change. While it is stopped the descriptor is kept for the next start. The same text again changes nothing."
+  updateJobGroup(input: UpdateJobGroupInput!): UpdateJobGroupPayload!
+  "Brings a stopped application up again, as its descriptor is by now: matched and deployed anew. GROUP_NOT_STOPPED while its Deletes are under way; a running one stays as it is."
+  startJobGroup(input: StartJobGroupInput!): StartJobGroupPayload!
   "Undeploys an application: each job whose workload may stand becomes a Delete for its owner. Idempotent."
   stopJobGroup(input: StopJobGroupInput!): StopJobGroupPayload!
   "Deletes an application of which nothing stands any more (GROUP_NOT_STOPPED otherwise); with stopFirst it is stopped and deleted when the last Delete has finished."
@@ -1931,6 +2465,18 @@ type Mutation {
   failJob(input: FailJobInput!): FailJobPayload!
   "The owner's word on what runs, at any time: it changes conditions, never the job. Same content again writes nothing."
   reportResource(input: ReportResourceInput!): ReportResourcePayload!
+  "Lets a degraded job be tried again from its first attempt. One that is not degraded stays as it is."
+  retryJob(input: RetryJobInput!): RetryJobPayload!
+  "Deletes one job of which nothing stands; WRONG_STATE otherwise."
+  deleteJob(input: DeleteJobInput!): DeleteJobPayload!
+  "Gives everything that one agent holds to another that took its place, with a new epoch each. Admins only."
+  reassignJobs(input: ReassignJobsInput!): ReassignJobsPayload!
+  "Gives up a job that no agent can do any more: it counts as removed, and whatever still stands is nobody's. Admins only."
+  abandonJob(input: AbandonJobInput!): AbandonJobPayload!
+  "Sets the clusters that an agent serves which names none itself. Admins only."
+  setAgent(input: SetAgentInput!): SetAgentPayload!
+  "Reports that a policy is broken; the jobs that it is about are remedied. Idempotent by id: a retry gets what the first call made."
+  reportIncompliance(input: ReportIncomplianceInput!): ReportIncompliancePayload!
 }
 
 "What can be watched, over a websocket (graphql-transport-ws)."
@@ -1967,6 +2513,13 @@ type Subscription {
     "Resume behind this cursor instead of a snapshot."
     after: String
   ): JobGroupMessage!
+  "Reports that policies are broken, as they come in: without ` + "`" + `after` + "`" + ` a snapshot of at most 1000 first. What becomes of one later is told by the events of type REMEDIATION_CHANGED and by the list."
+  incomplianceReported(
+    "Which reports."
+    filter: IncomplianceFilter
+    "Resume behind this cursor instead of a snapshot."
+    after: String
+  ): IncomplianceMessage!
 }
 
 "One application."
@@ -2118,7 +2671,7 @@ type Job implements Node {
   requirements: JSON
   "What runs on the target, as its agent reported it; null before the first report."
   resource: Resource
-  "Why it is not finished; null when it is."
+  "Why it is not finished, or what is open about it: another target that it is to move to, an agent that is silent. Null when nothing is."
   waiting: Waiting
   "When it was made."
   createdAt: Time!
@@ -2268,7 +2821,7 @@ enum ConditionStatus {
 
 "Why a job is not finished."
 type Waiting {
-  "In one word: AwaitingForTarget, NoManifests, NoFittingTarget, AwaitingForExecution, AwaitingForOwner, HandedOut, InProgress, BackingOff, AttemptsExhausted."
+  "In one word: AwaitingForTarget, NoManifests, NoFittingTarget, AwaitingForExecution, AwaitingForOwner, HandedOut, InProgress, BackingOff, AttemptsExhausted, NoReport; of a finished job AwaitingForOtherTarget, AgentSilent."
   reason: String!
   "In a sentence."
   message: String!
@@ -2312,10 +2865,10 @@ type Agent {
   ownerId: String!
   "Its orchestrator."
   orchestrator: String!
-  "The clusters that it named; empty when it named none."
+  "The clusters that it serves: what it names, else what an admin set; empty when neither."
   clusters: [String!]!
-  "When it was last heard of, to about ten seconds."
-  lastSeenAt: Time!
+  "When it was last heard of, to about ten seconds; null for one that an admin set and that was never heard of."
+  lastSeenAt: Time
   "The door that it was last heard at."
   protocol: String!
   "The jobs that it owns, newest first."
@@ -2339,8 +2892,8 @@ type Event {
   time: Time!
   "Who caused it."
   actor: String!
-  "The application that it is about."
-  jobGroupId: ID!
+  "The application that it is about; null when it is about none."
+  jobGroupId: ID
   "The job that it is about; null when it is about the application as a whole."
   jobId: ID
   "What happened, in a sentence."
@@ -2351,6 +2904,10 @@ type Event {
 enum EventType {
   "A descriptor was accepted."
   JOB_GROUP_CREATED
+  "A user gave it a new descriptor."
+  JOB_GROUP_UPDATED
+  "A user started it again."
+  JOB_GROUP_STARTED
   "A user stopped the application."
   JOB_GROUP_STOPPED
   "The application does better or worse."
@@ -2373,14 +2930,136 @@ enum EventType {
   JOB_FINISHED
   "An attempt failed."
   JOB_FAILED
+  "Someone lets it be tried again."
+  JOB_RETRIED
+  "Its component changed: new manifests, other requirements, or it leaves the application."
+  JOB_UPDATED
+  "An incompliance made it an update."
+  JOB_REMEDIATED
+  "It leaves its target for another one, or has left it."
+  JOB_REALLOCATED
+  "An admin gave it to another agent."
+  JOB_REASSIGNED
+  "An admin gave it up."
+  JOB_ABANDONED
+  "Its application was started again."
+  JOB_STARTED
   "It was undeployed, or became a Delete for its owner."
   JOB_STOPPED
-  "It went with its application."
+  "It went with its application, or by itself."
   JOB_DELETED
   "An agent told something new about what runs."
   RESOURCE_REPORTED
   "What ran was removed."
   RESOURCE_REMOVED
+  "A policy was reported as broken."
+  INCOMPLIANCE_REPORTED
+  "The answer to an incompliance went on, or ended."
+  REMEDIATION_CHANGED
+  "The server was away: the leases that were live then got their full length anew."
+  LEASES_EXTENDED
+  "Too many agents fell silent at once: their leases hold a while longer, once."
+  TAKEOVER_PAUSED
+  "The Policy Manager was told of the application."
+  POLICY_MANAGER_NOTIFIED
+  "The Policy Manager could not be told: what follows is held back until the application is created or started anew, or deleted."
+  POLICY_MANAGER_GAVE_UP
+}
+
+"One report that a policy is broken, with what became of it."
+type Incompliance implements Node {
+  "Its UUID, as the Policy Manager gave it."
+  id: ID!
+  "The application that it is about; null when it fits none."
+  jobGroupId: ID
+  "The remediation as the policy names it."
+  remediation: String!
+  "The policy's name; empty when it has none."
+  policyName: String!
+  "The Policy Manager's own id of the policy."
+  policyId: String
+  "The value that broke the policy."
+  currentValue: String
+  "The threshold that it passed."
+  threshold: String
+  "Where the value was measured."
+  measurementBackend: String
+  "The labels of the metric."
+  extraLabels: [Label!]!
+  "What it is about."
+  subject: Subject!
+  "The answers, one for each job that it is about."
+  remediations: [Remediation!]!
+  "Why it is about no job; null when it is about one."
+  reason: String
+  "When it was reported."
+  createdAt: Time!
+}
+
+"One label of a metric."
+type Label {
+  "Its name."
+  name: String!
+  "Its value."
+  value: String!
+}
+
+"What an incompliance is about."
+type Subject {
+  "app, host or custom; null when not said."
+  type: String
+  "The application's name."
+  appName: String
+  "The component's name, or its resource's; a star for all, an expression between slashes for those that it fits."
+  appComponent: String
+  "The application's id."
+  appInstance: String
+  "A resource's id: the orchestrator's or ours."
+  resourceId: String
+}
+
+"The answer to an incompliance at one job."
+type Remediation {
+  "The job's id."
+  jobId: ID!
+  "The job; null when it is gone."
+  job: Job
+  "The component that it was for."
+  component: String!
+  "What is done: scale-up, scale-down, scale-out, scale-in, patch or reallocation; null when nothing is."
+  subType: String
+  "What became of it."
+  outcome: RemediationOutcome!
+  "Why, in a sentence; null when there is nothing to say."
+  reason: String
+  "The job's piece of work that carries it out; 0 before it has started."
+  generation: Int!
+  "When that was last changed."
+  updatedAt: Time!
+}
+
+"What became of an incompliance at one job."
+enum RemediationOutcome {
+  "The policy asks for nothing: it is only recorded."
+  RECORDED
+  "The remediation is unknown, or the job is not running."
+  REFUSED
+  "The same one was taken on a moment ago."
+  COALESCED
+  "It waits for the work in progress, or for the Matchmaker."
+  WAITING
+  "No other target was found yet; it is tried again."
+  NO_OTHER_TARGET
+  "The job is an update that carries it out."
+  STARTED
+  "It was done."
+  FINISHED
+  "Its attempts are exhausted, or it failed and a newer one took its place."
+  FAILED
+  "A newer remediation or new manifests took its place before it was done."
+  SUPERSEDED
+  "The job was stopped, started, replaced or moved before its turn came."
+  DROPPED
 }
 
 "What this server is."
@@ -2481,6 +3160,26 @@ type EventConnection {
   revision: String!
 }
 
+"A page of incompliances."
+type IncomplianceConnection {
+  "The incompliances with their cursors."
+  edges: [IncomplianceEdge!]!
+  "The incompliances alone."
+  nodes: [Incompliance!]!
+  "How the page lies in the list."
+  pageInfo: PageInfo!
+  "The cursor to watch from: the page shows all up to it and nothing after."
+  revision: String!
+}
+
+"An incompliance in a page."
+type IncomplianceEdge {
+  "Its place in the list."
+  cursor: String!
+  "The incompliance."
+  node: Incompliance!
+}
+
 "An event in a page."
 type EventEdge {
   "Its place in the log; the same as the event's own."
@@ -2521,6 +3220,16 @@ type JobGroupMessage {
   cursor: String
   "The application; null in a bookmark."
   jobGroup: JobGroup
+}
+
+"A message about an incompliance."
+type IncomplianceMessage {
+  "What it tells: SNAPSHOT, ENTERED or BOOKMARK."
+  kind: MessageKind!
+  "Resume behind it; null in a snapshot, which the first bookmark ends."
+  cursor: String
+  "The incompliance as it was reported; null in a bookmark."
+  incompliance: Incompliance
 }
 
 "A message about a resource."
@@ -2872,6 +3581,192 @@ type ReportResourcePayload {
   "The resource."
   resource: Resource!
 }
+
+"Which incompliances; every field that is set must hold."
+input IncomplianceFilter {
+  "By id."
+  ids: [ID!]
+  "By application."
+  jobGroupIds: [ID!]
+  "By job: those that it was asked to remedy."
+  jobIds: [ID!]
+  "By what became of them, at any job."
+  outcomes: [RemediationOutcome!]
+}
+
+"A new descriptor for an application."
+input UpdateJobGroupInput {
+  "Its id."
+  jobGroupId: ID!
+  "The application descriptor: YAML text, at most 1 MiB. The name must be the application's."
+  descriptor: String!
+  "What to do when the Matchmaker is needed and cannot be asked; FAIL by default."
+  onMatchmakerDown: OnMatchmakerDown
+  "Only check: nothing is stored and the answer has findings but no group."
+  dryRun: Boolean
+  "Refuse with VERSION_CONFLICT unless the group is at this generation."
+  expectedVersion: Int
+  "A retry with the same key and the same input gets the same answer. At most 200 bytes."
+  idempotencyKey: String
+}
+
+"An application with a new descriptor."
+type UpdateJobGroupPayload {
+  "The application after the update; null on a dry run."
+  jobGroup: JobGroup
+  "What is odd about the descriptor. On a dry run also what would refuse it."
+  findings: [Finding!]!
+}
+
+"An application to start."
+input StartJobGroupInput {
+  "Its id."
+  jobGroupId: ID!
+  "What to do when the Matchmaker cannot be asked; FAIL by default."
+  onMatchmakerDown: OnMatchmakerDown
+  "Refuse with VERSION_CONFLICT unless the group is at this generation."
+  expectedVersion: Int
+  "A retry with the same key and the same input gets the same answer. At most 200 bytes."
+  idempotencyKey: String
+}
+
+"A started application."
+type StartJobGroupPayload {
+  "The application after the start."
+  jobGroup: JobGroup!
+}
+
+"A job to try again."
+input RetryJobInput {
+  "Its id."
+  jobId: ID!
+  "Refuse with VERSION_CONFLICT unless its group is at this generation."
+  expectedVersion: Int
+  "A retry with the same key and the same input gets the same answer. At most 200 bytes."
+  idempotencyKey: String
+}
+
+"A job that is tried again."
+type RetryJobPayload {
+  "The job; null for a repeated call after it is gone."
+  job: Job
+}
+
+"A job to delete."
+input DeleteJobInput {
+  "Its id."
+  jobId: ID!
+  "Refuse with VERSION_CONFLICT unless its group is at this generation."
+  expectedVersion: Int
+  "A retry with the same key and the same input gets the same answer. At most 200 bytes."
+  idempotencyKey: String
+}
+
+"A deleted job."
+type DeleteJobPayload {
+  "Its id."
+  jobId: ID!
+  "The application without it."
+  jobGroup: JobGroup!
+}
+
+"What one agent holds, for another."
+input ReassignJobsInput {
+  "The agent that is gone."
+  fromOwner: String!
+  "The agent that takes its place."
+  toOwner: String!
+}
+
+"What was given."
+type ReassignJobsPayload {
+  "How many jobs were given; 0 when it held none, also for a repeated call."
+  reassigned: Int!
+}
+
+"A job to give up."
+input AbandonJobInput {
+  "Its id."
+  jobId: ID!
+  "Why, for those who ask later."
+  reason: String!
+  "Refuse with VERSION_CONFLICT unless its group is at this generation."
+  expectedVersion: Int
+  "A retry with the same key and the same input gets the same answer. At most 200 bytes."
+  idempotencyKey: String
+}
+
+"A job that was given up."
+type AbandonJobPayload {
+  "The job; null when it left its application with that."
+  job: Job
+}
+
+"The clusters of an agent."
+input SetAgentInput {
+  "The agent's own name."
+  ownerId: String!
+  "Its orchestrator; needed for an agent that was never heard of."
+  orchestrator: String
+  "The clusters that it serves while it names none itself; an empty list takes them back."
+  clusters: [String!]!
+}
+
+"An agent after the change."
+type SetAgentPayload {
+  "The agent."
+  agent: Agent!
+}
+
+"A report that a policy is broken."
+input ReportIncomplianceInput {
+  "Its UUID; a retry with the same one gets what the first call made. A new one when absent."
+  id: ID
+  "What it is about."
+  subject: SubjectInput!
+  "The remediation as the policy names it: scale-up, scale-down, scale-out, scale-in, patch, reallocation (also reallocate, redeploy, migrate), none. Anything else is recorded and refused."
+  remediation: String!
+  "The policy's name."
+  policyName: String
+  "The Policy Manager's own id of the policy."
+  policyId: String
+  "The value that broke the policy."
+  currentValue: String
+  "The threshold that it passed."
+  threshold: String
+  "Where the value was measured."
+  measurementBackend: String
+  "The labels of the metric; at most 64."
+  extraLabels: [LabelInput!]
+}
+
+"What an incompliance is about: an application instance and one of its components, or a resource."
+input SubjectInput {
+  "app, host or custom."
+  type: String
+  "The application's name."
+  appName: String
+  "The component's name, or what its resource is or was called; a star for all, an expression between slashes for those that it fits."
+  appComponent: String
+  "The application's id."
+  appInstance: String
+  "A resource's id: the orchestrator's or ours."
+  resourceId: String
+}
+
+"One label of a metric."
+input LabelInput {
+  "Its name."
+  name: String!
+  "Its value."
+  value: String!
+}
+
+"A recorded report."
+type ReportIncompliancePayload {
+  "The report, with what became of it so far."
+  incompliance: Incompliance!
+}
 `, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -2879,6 +3774,14 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // childFields_* functions provide shared child field context lookups.
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
+
+func (ec *executionContext) childFields_AbandonJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_AbandonJobPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AbandonJobPayload", field.Name)
+}
 
 func (ec *executionContext) childFields_Agent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
@@ -3018,6 +3921,16 @@ func (ec *executionContext) childFields_DeleteJobGroupPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type DeleteJobGroupPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jobId":
+		return ec.fieldContext_DeleteJobPayload_jobId(ctx, field)
+	case "jobGroup":
+		return ec.fieldContext_DeleteJobPayload_jobGroup(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteJobPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Event(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "revision":
@@ -3098,6 +4011,74 @@ func (ec *executionContext) childFields_FinishJobPayload(ctx context.Context, fi
 		return ec.fieldContext_FinishJobPayload_job(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FinishJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Incompliance(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Incompliance_id(ctx, field)
+	case "jobGroupId":
+		return ec.fieldContext_Incompliance_jobGroupId(ctx, field)
+	case "remediation":
+		return ec.fieldContext_Incompliance_remediation(ctx, field)
+	case "policyName":
+		return ec.fieldContext_Incompliance_policyName(ctx, field)
+	case "policyId":
+		return ec.fieldContext_Incompliance_policyId(ctx, field)
+	case "currentValue":
+		return ec.fieldContext_Incompliance_currentValue(ctx, field)
+	case "threshold":
+		return ec.fieldContext_Incompliance_threshold(ctx, field)
+	case "measurementBackend":
+		return ec.fieldContext_Incompliance_measurementBackend(ctx, field)
+	case "extraLabels":
+		return ec.fieldContext_Incompliance_extraLabels(ctx, field)
+	case "subject":
+		return ec.fieldContext_Incompliance_subject(ctx, field)
+	case "remediations":
+		return ec.fieldContext_Incompliance_remediations(ctx, field)
+	case "reason":
+		return ec.fieldContext_Incompliance_reason(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Incompliance_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Incompliance", field.Name)
+}
+
+func (ec *executionContext) childFields_IncomplianceConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_IncomplianceConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_IncomplianceConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_IncomplianceConnection_pageInfo(ctx, field)
+	case "revision":
+		return ec.fieldContext_IncomplianceConnection_revision(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IncomplianceConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_IncomplianceEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_IncomplianceEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_IncomplianceEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IncomplianceEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_IncomplianceMessage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_IncomplianceMessage_kind(ctx, field)
+	case "cursor":
+		return ec.fieldContext_IncomplianceMessage_cursor(ctx, field)
+	case "incompliance":
+		return ec.fieldContext_IncomplianceMessage_incompliance(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IncomplianceMessage", field.Name)
 }
 
 func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3260,6 +4241,16 @@ func (ec *executionContext) childFields_JobMessage(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type JobMessage", field.Name)
 }
 
+func (ec *executionContext) childFields_Label(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Label_name(ctx, field)
+	case "value":
+		return ec.fieldContext_Label_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Label", field.Name)
+}
+
 func (ec *executionContext) childFields_Lease(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "ownerId":
@@ -3328,12 +4319,42 @@ func (ec *executionContext) childFields_Policy(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Policy", field.Name)
 }
 
+func (ec *executionContext) childFields_ReassignJobsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reassigned":
+		return ec.fieldContext_ReassignJobsPayload_reassigned(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReassignJobsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ReleaseJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "job":
 		return ec.fieldContext_ReleaseJobPayload_job(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReleaseJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Remediation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jobId":
+		return ec.fieldContext_Remediation_jobId(ctx, field)
+	case "job":
+		return ec.fieldContext_Remediation_job(ctx, field)
+	case "component":
+		return ec.fieldContext_Remediation_component(ctx, field)
+	case "subType":
+		return ec.fieldContext_Remediation_subType(ctx, field)
+	case "outcome":
+		return ec.fieldContext_Remediation_outcome(ctx, field)
+	case "reason":
+		return ec.fieldContext_Remediation_reason(ctx, field)
+	case "generation":
+		return ec.fieldContext_Remediation_generation(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Remediation_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Remediation", field.Name)
 }
 
 func (ec *executionContext) childFields_RenewLeasesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3356,6 +4377,14 @@ func (ec *executionContext) childFields_RenewalResult(ctx context.Context, field
 		return ec.fieldContext_RenewalResult_message(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RenewalResult", field.Name)
+}
+
+func (ec *executionContext) childFields_ReportIncompliancePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "incompliance":
+		return ec.fieldContext_ReportIncompliancePayload_incompliance(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReportIncompliancePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_ReportResourcePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3398,6 +4427,14 @@ func (ec *executionContext) childFields_ResourceMessage(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type ResourceMessage", field.Name)
 }
 
+func (ec *executionContext) childFields_RetryJobPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_RetryJobPayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetryJobPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ServerInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "version":
@@ -3414,12 +4451,44 @@ func (ec *executionContext) childFields_ServerInfo(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type ServerInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_SetAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agent":
+		return ec.fieldContext_SetAgentPayload_agent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetAgentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StartJobGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jobGroup":
+		return ec.fieldContext_StartJobGroupPayload_jobGroup(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StartJobGroupPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_StopJobGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "jobGroup":
 		return ec.fieldContext_StopJobGroupPayload_jobGroup(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StopJobGroupPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Subject(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_Subject_type(ctx, field)
+	case "appName":
+		return ec.fieldContext_Subject_appName(ctx, field)
+	case "appComponent":
+		return ec.fieldContext_Subject_appComponent(ctx, field)
+	case "appInstance":
+		return ec.fieldContext_Subject_appInstance(ctx, field)
+	case "resourceId":
+		return ec.fieldContext_Subject_resourceId(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Subject", field.Name)
 }
 
 func (ec *executionContext) childFields_Target(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3434,6 +4503,16 @@ func (ec *executionContext) childFields_Target(ctx context.Context, field graphq
 		return ec.fieldContext_Target_pinned(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Target", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateJobGroupPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jobGroup":
+		return ec.fieldContext_UpdateJobGroupPayload_jobGroup(ctx, field)
+	case "findings":
+		return ec.fieldContext_UpdateJobGroupPayload_findings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateJobGroupPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Waiting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -41,6 +41,8 @@ type JobGroupResolver interface {
 }
 type MutationResolver interface {
 	CreateJobGroup(ctx context.Context, input service.CreateJobGroupInput) (*service.CreateJobGroupPayload, error)
+	UpdateJobGroup(ctx context.Context, input service.UpdateJobGroupInput) (*service.UpdateJobGroupPayload, error)
+	StartJobGroup(ctx context.Context, input service.StartJobGroupInput) (*service.StartJobGroupPayload, error)
 	StopJobGroup(ctx context.Context, input service.StopJobGroupInput) (*service.StopJobGroupPayload, error)
 	DeleteJobGroup(ctx context.Context, input service.DeleteJobGroupInput) (*service.DeleteJobGroupPayload, error)
 	ClaimJob(ctx context.Context, input service.ClaimJobInput) (*service.ClaimJobPayload, error)
@@ -50,6 +52,12 @@ type MutationResolver interface {
 	FinishJob(ctx context.Context, input service.FinishJobInput) (*service.FinishJobPayload, error)
 	FailJob(ctx context.Context, input service.FailJobInput) (*service.FailJobPayload, error)
 	ReportResource(ctx context.Context, input service.ReportResourceInput) (*service.ReportResourcePayload, error)
+	RetryJob(ctx context.Context, input service.RetryJobInput) (*service.RetryJobPayload, error)
+	DeleteJob(ctx context.Context, input service.DeleteJobInput) (*service.DeleteJobPayload, error)
+	ReassignJobs(ctx context.Context, input service.ReassignJobsInput) (*service.ReassignJobsPayload, error)
+	AbandonJob(ctx context.Context, input service.AbandonJobInput) (*service.AbandonJobPayload, error)
+	SetAgent(ctx context.Context, input service.SetAgentInput) (*service.SetAgentPayload, error)
+	ReportIncompliance(ctx context.Context, input service.ReportIncomplianceInput) (*service.ReportIncompliancePayload, error)
 }
 type QueryResolver interface {
 	Node(ctx context.Context, id jobmanager.ID) (jobmanager.Node, error)
@@ -60,9 +68,13 @@ type QueryResolver interface {
 	Jobs(ctx context.Context, filter *jobmanager.JobFilter, orderBy *jobmanager.JobOrder, first *int, after *string) (*jobmanager.Connection[*jobmanager.Job], error)
 	ExecutableJobs(ctx context.Context, orchestrator string, ownerID string, clusters []string, first *int) (*jobmanager.Connection[*jobmanager.Job], error)
 	Resource(ctx context.Context, id jobmanager.ID) (*jobmanager.Resource, error)
+	Incompliances(ctx context.Context, filter *jobmanager.IncomplianceFilter, first *int, after *string) (*jobmanager.Connection[*jobmanager.Incompliance], error)
 	Agents(ctx context.Context, first *int, after *string) (*jobmanager.Connection[*jobmanager.Agent], error)
 	Events(ctx context.Context, after *string, first *int, filter *jobmanager.EventFilter) (*jobmanager.Connection[*jobmanager.Event], error)
 	ServerInfo(ctx context.Context) (*service.ServerInfo, error)
+}
+type RemediationResolver interface {
+	Job(ctx context.Context, obj *jobmanager.Remediation) (*jobmanager.Job, error)
 }
 type ResourceResolver interface {
 	Job(ctx context.Context, obj *jobmanager.Resource) (*jobmanager.Job, error)
@@ -72,6 +84,7 @@ type SubscriptionResolver interface {
 	ResourceStatusChanged(ctx context.Context, filter *jobmanager.ResourceFilter, after *string) (<-chan *service.ResourceMessage, error)
 	JobChanged(ctx context.Context, filter *jobmanager.JobFilter, after *string) (<-chan *service.JobMessage, error)
 	JobGroupChanged(ctx context.Context, filter *jobmanager.JobGroupFilter, after *string) (<-chan *service.JobGroupMessage, error)
+	IncomplianceReported(ctx context.Context, filter *jobmanager.IncomplianceFilter, after *string) (<-chan *service.IncomplianceMessage, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -119,6 +132,20 @@ func (ec *executionContext) field_JobGroup_jobs_args(ctx context.Context, rawArg
 		return nil, err
 	}
 	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_abandonJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.AbandonJobInput, error) {
+			return ec.unmarshalNAbandonJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAbandonJobInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -178,6 +205,20 @@ func (ec *executionContext) field_Mutation_deleteJobGroup_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deleteJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.DeleteJobInput, error) {
+			return ec.unmarshalNDeleteJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐDeleteJobInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_failJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -198,6 +239,20 @@ func (ec *executionContext) field_Mutation_finishJob_args(ctx context.Context, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (service.FinishJobInput, error) {
 			return ec.unmarshalNFinishJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐFinishJobInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_reassignJobs_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.ReassignJobsInput, error) {
+			return ec.unmarshalNReassignJobsInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReassignJobsInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -234,6 +289,20 @@ func (ec *executionContext) field_Mutation_renewLeases_args(ctx context.Context,
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_reportIncompliance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.ReportIncomplianceInput, error) {
+			return ec.unmarshalNReportIncomplianceInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReportIncomplianceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_reportResource_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -248,12 +317,68 @@ func (ec *executionContext) field_Mutation_reportResource_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_retryJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.RetryJobInput, error) {
+			return ec.unmarshalNRetryJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐRetryJobInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setAgent_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.SetAgentInput, error) {
+			return ec.unmarshalNSetAgentInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐSetAgentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_startJobGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.StartJobGroupInput, error) {
+			return ec.unmarshalNStartJobGroupInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐStartJobGroupInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_stopJobGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (service.StopJobGroupInput, error) {
 			return ec.unmarshalNStopJobGroupInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐStopJobGroupInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateJobGroup_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.UpdateJobGroupInput, error) {
+			return ec.unmarshalNUpdateJobGroupInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐUpdateJobGroupInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -363,6 +488,36 @@ func (ec *executionContext) field_Query_executableJobs_args(ctx context.Context,
 		return nil, err
 	}
 	args["first"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_incompliances_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*jobmanager.IncomplianceFilter, error) {
+			return ec.unmarshalOIncomplianceFilter2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncomplianceFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
 	return args, nil
 }
 
@@ -512,6 +667,28 @@ func (ec *executionContext) field_Query_resource_args(ctx context.Context, rawAr
 	return args, nil
 }
 
+func (ec *executionContext) field_Subscription_incomplianceReported_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*jobmanager.IncomplianceFilter, error) {
+			return ec.unmarshalOIncomplianceFilter2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncomplianceFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Subscription_jobChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -620,6 +797,38 @@ func (ec *executionContext) field_Subscription_resourceStatusChanged_args(ctx co
 
 // region    **************************** field.gotpl *****************************
 
+func (ec *executionContext) _AbandonJobPayload_job(ctx context.Context, field graphql.CollectedField, obj *service.AbandonJobPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AbandonJobPayload_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Job) graphql.Marshaler {
+			return ec.marshalOJob2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJob(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AbandonJobPayload_job(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AbandonJobPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Agent_ownerId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Agent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -702,10 +911,10 @@ func (ec *executionContext) _Agent_lastSeenAt(ctx context.Context, field graphql
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
-			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+			return ec.marshalOTime2timeᚐTime(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Agent_lastSeenAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -1637,6 +1846,61 @@ func (ec *executionContext) fieldContext_DeleteJobGroupPayload_jobGroup(_ contex
 	return fc, nil
 }
 
+func (ec *executionContext) _DeleteJobPayload_jobId(ctx context.Context, field graphql.CollectedField, obj *service.DeleteJobPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteJobPayload_jobId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JobID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.ID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteJobPayload_jobId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DeleteJobPayload", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _DeleteJobPayload_jobGroup(ctx context.Context, field graphql.CollectedField, obj *service.DeleteJobPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteJobPayload_jobGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JobGroup, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.JobGroup) graphql.Marshaler {
+			return ec.marshalNJobGroup2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJobGroup(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteJobPayload_jobGroup(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeleteJobPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobGroup(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Event_revision(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Event) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1765,10 +2029,10 @@ func (ec *executionContext) _Event_jobGroupId(ctx context.Context, field graphql
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.ID) graphql.Marshaler {
-			return ec.marshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, selections, v)
+			return ec.marshalOID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Event_jobGroupId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -2215,6 +2479,584 @@ func (ec *executionContext) fieldContext_FinishJobPayload_job(_ context.Context,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Incompliance_id(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.ID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_jobGroupId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_jobGroupId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.GroupID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.ID) graphql.Marshaler {
+			return ec.marshalOID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_jobGroupId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_remediation(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_remediation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Remediation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_remediation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_policyName(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_policyName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PolicyName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_policyName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_policyId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_policyId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PolicyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_policyId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_currentValue(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_currentValue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CurrentValue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_currentValue(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_threshold(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_threshold(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Threshold, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_threshold(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_measurementBackend(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_measurementBackend(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MeasurementBackend, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_measurementBackend(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_extraLabels(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_extraLabels(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExtraLabels, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []jobmanager.Label) graphql.Marshaler {
+			return ec.marshalNLabel2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐLabelᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_extraLabels(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Incompliance",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Label(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Incompliance_subject(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_subject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Subject, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Subject) graphql.Marshaler {
+			return ec.marshalNSubject2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐSubject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_subject(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Incompliance",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Subject(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Incompliance_remediations(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_remediations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Remediations, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []jobmanager.Remediation) graphql.Marshaler {
+			return ec.marshalNRemediation2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_remediations(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Incompliance",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Remediation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Incompliance_reason(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Incompliance_createdAt(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Incompliance) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Incompliance_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Incompliance_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Incompliance", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _IncomplianceConnection_edges(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Connection[*jobmanager.Incompliance]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []jobmanager.Edge[*jobmanager.Incompliance]) graphql.Marshaler {
+			return ec.marshalNIncomplianceEdge2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IncomplianceConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IncomplianceEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IncomplianceConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Connection[*jobmanager.Incompliance]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*jobmanager.Incompliance) graphql.Marshaler {
+			return ec.marshalNIncompliance2ᚕᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncomplianceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IncomplianceConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Incompliance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IncomplianceConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Connection[*jobmanager.Incompliance]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IncomplianceConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IncomplianceConnection_revision(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Connection[*jobmanager.Incompliance]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceConnection_revision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revision, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Cursor) graphql.Marshaler {
+			return ec.marshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐCursor(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceConnection_revision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IncomplianceConnection", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IncomplianceEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Edge[*jobmanager.Incompliance]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IncomplianceEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IncomplianceEdge_node(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Edge[*jobmanager.Incompliance]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Incompliance) graphql.Marshaler {
+			return ec.marshalNIncompliance2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncompliance(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IncomplianceEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Incompliance(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IncomplianceMessage_kind(ctx context.Context, field graphql.CollectedField, obj *service.IncomplianceMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceMessage_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v service.MessageKind) graphql.Marshaler {
+			return ec.marshalNMessageKind2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐMessageKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceMessage_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IncomplianceMessage", field, false, false, errors.New("field of type MessageKind does not have child fields"))
+}
+
+func (ec *executionContext) _IncomplianceMessage_cursor(ctx context.Context, field graphql.CollectedField, obj *service.IncomplianceMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceMessage_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Cursor) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐCursor(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceMessage_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IncomplianceMessage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IncomplianceMessage_incompliance(ctx context.Context, field graphql.CollectedField, obj *service.IncomplianceMessage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IncomplianceMessage_incompliance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Incompliance, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Incompliance) graphql.Marshaler {
+			return ec.marshalOIncompliance2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncompliance(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_IncomplianceMessage_incompliance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IncomplianceMessage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Incompliance(ctx, field)
 		},
 	}
 	return fc, nil
@@ -3709,6 +4551,52 @@ func (ec *executionContext) fieldContext_JobMessage_job(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Label_name(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Label) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Label_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Label_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Label", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Label_value(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Label) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Label_value(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Label_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Label", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Lease_ownerId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Lease) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3977,6 +4865,94 @@ func (ec *executionContext) fieldContext_Mutation_createJobGroup(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_createJobGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateJobGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateJobGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateJobGroup(ctx, fc.Args["input"].(service.UpdateJobGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.UpdateJobGroupPayload) graphql.Marshaler {
+			return ec.marshalNUpdateJobGroupPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐUpdateJobGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateJobGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UpdateJobGroupPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateJobGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_startJobGroup(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_startJobGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StartJobGroup(ctx, fc.Args["input"].(service.StartJobGroupInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.StartJobGroupPayload) graphql.Marshaler {
+			return ec.marshalNStartJobGroupPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐStartJobGroupPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_startJobGroup(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_StartJobGroupPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_startJobGroup_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4373,6 +5349,270 @@ func (ec *executionContext) fieldContext_Mutation_reportResource(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_reportResource_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_retryJob(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_retryJob(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RetryJob(ctx, fc.Args["input"].(service.RetryJobInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.RetryJobPayload) graphql.Marshaler {
+			return ec.marshalNRetryJobPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐRetryJobPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_retryJob(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RetryJobPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_retryJob_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteJob(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteJob(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteJob(ctx, fc.Args["input"].(service.DeleteJobInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.DeleteJobPayload) graphql.Marshaler {
+			return ec.marshalNDeleteJobPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐDeleteJobPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteJob(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeleteJobPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteJob_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_reassignJobs(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_reassignJobs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReassignJobs(ctx, fc.Args["input"].(service.ReassignJobsInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.ReassignJobsPayload) graphql.Marshaler {
+			return ec.marshalNReassignJobsPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReassignJobsPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_reassignJobs(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReassignJobsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_reassignJobs_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_abandonJob(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_abandonJob(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AbandonJob(ctx, fc.Args["input"].(service.AbandonJobInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.AbandonJobPayload) graphql.Marshaler {
+			return ec.marshalNAbandonJobPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAbandonJobPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_abandonJob(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AbandonJobPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_abandonJob_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setAgent(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setAgent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetAgent(ctx, fc.Args["input"].(service.SetAgentInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.SetAgentPayload) graphql.Marshaler {
+			return ec.marshalNSetAgentPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐSetAgentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setAgent(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SetAgentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setAgent_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_reportIncompliance(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_reportIncompliance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReportIncompliance(ctx, fc.Args["input"].(service.ReportIncomplianceInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.ReportIncompliancePayload) graphql.Marshaler {
+			return ec.marshalNReportIncompliancePayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReportIncompliancePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_reportIncompliance(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReportIncompliancePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_reportIncompliance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4938,6 +6178,50 @@ func (ec *executionContext) fieldContext_Query_resource(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_incompliances(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_incompliances(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Incompliances(ctx, fc.Args["filter"].(*jobmanager.IncomplianceFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Connection[*jobmanager.Incompliance]) graphql.Marshaler {
+			return ec.marshalNIncomplianceConnection2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_incompliances(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IncomplianceConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_incompliances_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_agents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5134,6 +6418,29 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _ReassignJobsPayload_reassigned(ctx context.Context, field graphql.CollectedField, obj *service.ReassignJobsPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReassignJobsPayload_reassigned(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reassigned, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReassignJobsPayload_reassigned(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReassignJobsPayload", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _ReleaseJobPayload_job(ctx context.Context, field graphql.CollectedField, obj *service.ReleaseJobPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5164,6 +6471,199 @@ func (ec *executionContext) fieldContext_ReleaseJobPayload_job(_ context.Context
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Remediation_jobId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_jobId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JobID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.ID) graphql.Marshaler {
+			return ec.marshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_jobId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Remediation_job(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Remediation().Job(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Job) graphql.Marshaler {
+			return ec.marshalOJob2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJob(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_job(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Remediation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Remediation_component(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_component(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Component, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_component(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Remediation_subType(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_subType(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SubType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_subType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Remediation_outcome(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.RemediationOutcome) graphql.Marshaler {
+			return ec.marshalNRemediationOutcome2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcome(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type RemediationOutcome does not have child fields"))
+}
+
+func (ec *executionContext) _Remediation_reason(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Remediation_generation(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_generation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Generation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_generation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Remediation_updatedAt(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Remediation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remediation_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remediation_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remediation", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
 func (ec *executionContext) _RenewLeasesPayload_results(ctx context.Context, field graphql.CollectedField, obj *service.RenewLeasesPayload) (ret graphql.Marshaler) {
@@ -5297,6 +6797,38 @@ func (ec *executionContext) _RenewalResult_message(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_RenewalResult_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RenewalResult", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ReportIncompliancePayload_incompliance(ctx context.Context, field graphql.CollectedField, obj *service.ReportIncompliancePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReportIncompliancePayload_incompliance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Incompliance, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Incompliance) graphql.Marshaler {
+			return ec.marshalNIncompliance2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncompliance(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReportIncompliancePayload_incompliance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReportIncompliancePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Incompliance(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _ReportResourcePayload_resource(ctx context.Context, field graphql.CollectedField, obj *service.ReportResourcePayload) (ret graphql.Marshaler) {
@@ -5597,6 +7129,38 @@ func (ec *executionContext) fieldContext_ResourceMessage_job(_ context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _RetryJobPayload_job(ctx context.Context, field graphql.CollectedField, obj *service.RetryJobPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RetryJobPayload_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Job) graphql.Marshaler {
+			return ec.marshalOJob2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJob(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RetryJobPayload_job(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RetryJobPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _ServerInfo_version(ctx context.Context, field graphql.CollectedField, obj *service.ServerInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5712,6 +7276,70 @@ func (ec *executionContext) fieldContext_ServerInfo_time(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("ServerInfo", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func (ec *executionContext) _SetAgentPayload_agent(ctx context.Context, field graphql.CollectedField, obj *service.SetAgentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SetAgentPayload_agent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Agent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Agent) graphql.Marshaler {
+			return ec.marshalNAgent2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐAgent(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SetAgentPayload_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetAgentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Agent(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _StartJobGroupPayload_jobGroup(ctx context.Context, field graphql.CollectedField, obj *service.StartJobGroupPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StartJobGroupPayload_jobGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JobGroup, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.JobGroup) graphql.Marshaler {
+			return ec.marshalNJobGroup2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJobGroup(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StartJobGroupPayload_jobGroup(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "StartJobGroupPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobGroup(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _StopJobGroupPayload_jobGroup(ctx context.Context, field graphql.CollectedField, obj *service.StopJobGroupPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5742,6 +7370,121 @@ func (ec *executionContext) fieldContext_StopJobGroupPayload_jobGroup(_ context.
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Subject_type(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Subject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subject_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subject_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Subject", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Subject_appName(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Subject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subject_appName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subject_appName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Subject", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Subject_appComponent(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Subject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subject_appComponent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppComponent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subject_appComponent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Subject", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Subject_appInstance(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Subject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subject_appInstance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppInstance, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subject_appInstance(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Subject", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Subject_resourceId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Subject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subject_resourceId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResourceID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subject_resourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Subject", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Subscription_jobExecutable(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -5920,6 +7663,50 @@ func (ec *executionContext) fieldContext_Subscription_jobGroupChanged(ctx contex
 	return fc, nil
 }
 
+func (ec *executionContext) _Subscription_incomplianceReported(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_incomplianceReported(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().IncomplianceReported(ctx, fc.Args["filter"].(*jobmanager.IncomplianceFilter), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.IncomplianceMessage) graphql.Marshaler {
+			return ec.marshalNIncomplianceMessage2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐIncomplianceMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_incomplianceReported(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IncomplianceMessage(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_incomplianceReported_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Target_cluster(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Target) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6010,6 +7797,70 @@ func (ec *executionContext) _Target_pinned(ctx context.Context, field graphql.Co
 }
 func (ec *executionContext) fieldContext_Target_pinned(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Target", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _UpdateJobGroupPayload_jobGroup(ctx context.Context, field graphql.CollectedField, obj *service.UpdateJobGroupPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateJobGroupPayload_jobGroup(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JobGroup, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.JobGroup) graphql.Marshaler {
+			return ec.marshalOJobGroup2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJobGroup(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateJobGroupPayload_jobGroup(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateJobGroupPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobGroup(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UpdateJobGroupPayload_findings(ctx context.Context, field graphql.CollectedField, obj *service.UpdateJobGroupPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateJobGroupPayload_findings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Findings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []jobmanager.Finding) graphql.Marshaler {
+			return ec.marshalNFinding2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐFindingᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateJobGroupPayload_findings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateJobGroupPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Finding(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Waiting_reason(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Waiting) (ret graphql.Marshaler) {
@@ -6130,6 +7981,57 @@ func (ec *executionContext) fieldContext_Waiting_agentLastSeenAt(_ context.Conte
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
+
+func (ec *executionContext) unmarshalInputAbandonJobInput(ctx context.Context, obj any) (service.AbandonJobInput, error) {
+	var it service.AbandonJobInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobId", "reason", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobID = data
+		case "reason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reason = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
 
 func (ec *executionContext) unmarshalInputClaimJobInput(ctx context.Context, obj any) (service.ClaimJobInput, error) {
 	var it service.ClaimJobInput
@@ -6428,6 +8330,50 @@ func (ec *executionContext) unmarshalInputDeleteJobGroupInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDeleteJobInput(ctx context.Context, obj any) (service.DeleteJobInput, error) {
+	var it service.DeleteJobInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobId", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobID = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputEventFilter(ctx context.Context, obj any) (jobmanager.EventFilter, error) {
 	var it jobmanager.EventFilter
 	if obj == nil {
@@ -6569,6 +8515,57 @@ func (ec *executionContext) unmarshalInputFinishJobInput(ctx context.Context, ob
 				return it, err
 			}
 			it.Resource = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputIncomplianceFilter(ctx context.Context, obj any) (jobmanager.IncomplianceFilter, error) {
+	var it jobmanager.IncomplianceFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ids", "jobGroupIds", "jobIds", "outcomes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ids":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ids"))
+			data, err := ec.unmarshalOID2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIDᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IDs = data
+		case "jobGroupIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobGroupIds"))
+			data, err := ec.unmarshalOID2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIDᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobGroupIDs = data
+		case "jobIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobIds"))
+			data, err := ec.unmarshalOID2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIDᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobIDs = data
+		case "outcomes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("outcomes"))
+			data, err := ec.unmarshalORemediationOutcome2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcomeᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Outcomes = data
 		}
 	}
 	return it, nil
@@ -6778,6 +8775,43 @@ func (ec *executionContext) unmarshalInputJobOrder(ctx context.Context, obj any)
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputLabelInput(ctx context.Context, obj any) (service.LabelInput, error) {
+	var it service.LabelInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "value"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "value":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("value"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Value = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputLeaseInput(ctx context.Context, obj any) (service.LeaseInput, error) {
 	var it service.LeaseInput
 	if obj == nil {
@@ -6810,6 +8844,43 @@ func (ec *executionContext) unmarshalInputLeaseInput(ctx context.Context, obj an
 				return it, err
 			}
 			it.Epoch = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputReassignJobsInput(ctx context.Context, obj any) (service.ReassignJobsInput, error) {
+	var it service.ReassignJobsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"fromOwner", "toOwner"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "fromOwner":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fromOwner"))
+			data, err := ec.unmarshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐOwnerID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FromOwner = data
+		case "toOwner":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("toOwner"))
+			data, err := ec.unmarshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐOwnerID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ToOwner = data
 		}
 	}
 	return it, nil
@@ -6891,6 +8962,92 @@ func (ec *executionContext) unmarshalInputRenewLeasesInput(ctx context.Context, 
 				return it, err
 			}
 			it.Leases = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputReportIncomplianceInput(ctx context.Context, obj any) (service.ReportIncomplianceInput, error) {
+	var it service.ReportIncomplianceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "subject", "remediation", "policyName", "policyId", "currentValue", "threshold", "measurementBackend", "extraLabels"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "subject":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("subject"))
+			data, err := ec.unmarshalNSubjectInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐSubjectInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Subject = data
+		case "remediation":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("remediation"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Remediation = data
+		case "policyName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("policyName"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PolicyName = data
+		case "policyId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("policyId"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PolicyID = data
+		case "currentValue":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currentValue"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CurrentValue = data
+		case "threshold":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("threshold"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Threshold = data
+		case "measurementBackend":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("measurementBackend"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MeasurementBackend = data
+		case "extraLabels":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("extraLabels"))
+			data, err := ec.unmarshalOLabelInput2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐLabelInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExtraLabels = data
 		}
 	}
 	return it, nil
@@ -7042,6 +9199,145 @@ func (ec *executionContext) unmarshalInputResourceInput(ctx context.Context, obj
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputRetryJobInput(ctx context.Context, obj any) (service.RetryJobInput, error) {
+	var it service.RetryJobInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobId", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobID = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSetAgentInput(ctx context.Context, obj any) (service.SetAgentInput, error) {
+	var it service.SetAgentInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"ownerId", "orchestrator", "clusters"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "ownerId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ownerId"))
+			data, err := ec.unmarshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐOwnerID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OwnerID = data
+		case "orchestrator":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("orchestrator"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Orchestrator = data
+		case "clusters":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clusters"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Clusters = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputStartJobGroupInput(ctx context.Context, obj any) (service.StartJobGroupInput, error) {
+	var it service.StartJobGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobGroupId", "onMatchmakerDown", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobGroupId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobGroupId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobGroupID = data
+		case "onMatchmakerDown":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onMatchmakerDown"))
+			data, err := ec.unmarshalOOnMatchmakerDown2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐOnMatchmakerDown(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnMatchmakerDown = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputStopJobGroupInput(ctx context.Context, obj any) (service.StopJobGroupInput, error) {
 	var it service.StopJobGroupInput
 	if obj == nil {
@@ -7086,6 +9382,129 @@ func (ec *executionContext) unmarshalInputStopJobGroupInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputSubjectInput(ctx context.Context, obj any) (service.SubjectInput, error) {
+	var it service.SubjectInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"type", "appName", "appComponent", "appInstance", "resourceId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "type":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("type"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Type = data
+		case "appName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("appName"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AppName = data
+		case "appComponent":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("appComponent"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AppComponent = data
+		case "appInstance":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("appInstance"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AppInstance = data
+		case "resourceId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resourceId"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ResourceID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateJobGroupInput(ctx context.Context, obj any) (service.UpdateJobGroupInput, error) {
+	var it service.UpdateJobGroupInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobGroupId", "descriptor", "onMatchmakerDown", "dryRun", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobGroupId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobGroupId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobGroupID = data
+		case "descriptor":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("descriptor"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Descriptor = data
+		case "onMatchmakerDown":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onMatchmakerDown"))
+			data, err := ec.unmarshalOOnMatchmakerDown2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐOnMatchmakerDown(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnMatchmakerDown = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -7109,6 +9528,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Job(ctx, sel, obj)
+	case *jobmanager.Incompliance:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Incompliance(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -7121,6 +9545,44 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 // endregion ************************** interface.gotpl ***************************
 
 // region    **************************** object.gotpl ****************************
+
+var abandonJobPayloadImplementors = []string{"AbandonJobPayload"}
+
+func (ec *executionContext) _AbandonJobPayload(ctx context.Context, sel ast.SelectionSet, obj *service.AbandonJobPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, abandonJobPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AbandonJobPayload")
+		case "job":
+			out.Values[i] = ec._AbandonJobPayload_job(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
 
 var agentImplementors = []string{"Agent"}
 
@@ -7151,7 +9613,7 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 			}
 		case "lastSeenAt":
 			out.Values[i] = ec._Agent_lastSeenAt(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "protocol":
@@ -7680,6 +10142,49 @@ func (ec *executionContext) _DeleteJobGroupPayload(ctx context.Context, sel ast.
 	return out
 }
 
+var deleteJobPayloadImplementors = []string{"DeleteJobPayload"}
+
+func (ec *executionContext) _DeleteJobPayload(ctx context.Context, sel ast.SelectionSet, obj *service.DeleteJobPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, deleteJobPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DeleteJobPayload")
+		case "jobId":
+			out.Values[i] = ec._DeleteJobPayload_jobId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "jobGroup":
+			out.Values[i] = ec._DeleteJobPayload_jobGroup(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var eventImplementors = []string{"Event"}
 
 func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Event) graphql.Marshaler {
@@ -7719,7 +10224,7 @@ func (ec *executionContext) _Event(ctx context.Context, sel ast.SelectionSet, ob
 			}
 		case "jobGroupId":
 			out.Values[i] = ec._Event_jobGroupId(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "jobId":
@@ -7970,6 +10475,248 @@ func (ec *executionContext) _FinishJobPayload(ctx context.Context, sel ast.Selec
 		case "job":
 			out.Values[i] = ec._FinishJobPayload_job(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var incomplianceImplementors = []string{"Incompliance", "Node"}
+
+func (ec *executionContext) _Incompliance(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Incompliance) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, incomplianceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Incompliance")
+		case "id":
+			out.Values[i] = ec._Incompliance_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "jobGroupId":
+			out.Values[i] = ec._Incompliance_jobGroupId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "remediation":
+			out.Values[i] = ec._Incompliance_remediation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "policyName":
+			out.Values[i] = ec._Incompliance_policyName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "policyId":
+			out.Values[i] = ec._Incompliance_policyId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "currentValue":
+			out.Values[i] = ec._Incompliance_currentValue(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "threshold":
+			out.Values[i] = ec._Incompliance_threshold(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "measurementBackend":
+			out.Values[i] = ec._Incompliance_measurementBackend(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "extraLabels":
+			out.Values[i] = ec._Incompliance_extraLabels(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "subject":
+			out.Values[i] = ec._Incompliance_subject(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "remediations":
+			out.Values[i] = ec._Incompliance_remediations(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._Incompliance_reason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = ec._Incompliance_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var incomplianceConnectionImplementors = []string{"IncomplianceConnection"}
+
+func (ec *executionContext) _IncomplianceConnection(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Connection[*jobmanager.Incompliance]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, incomplianceConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IncomplianceConnection")
+		case "edges":
+			out.Values[i] = ec._IncomplianceConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nodes":
+			out.Values[i] = ec._IncomplianceConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._IncomplianceConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revision":
+			out.Values[i] = ec._IncomplianceConnection_revision(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var incomplianceEdgeImplementors = []string{"IncomplianceEdge"}
+
+func (ec *executionContext) _IncomplianceEdge(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Edge[*jobmanager.Incompliance]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, incomplianceEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IncomplianceEdge")
+		case "cursor":
+			out.Values[i] = ec._IncomplianceEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._IncomplianceEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var incomplianceMessageImplementors = []string{"IncomplianceMessage"}
+
+func (ec *executionContext) _IncomplianceMessage(ctx context.Context, sel ast.SelectionSet, obj *service.IncomplianceMessage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, incomplianceMessageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IncomplianceMessage")
+		case "kind":
+			out.Values[i] = ec._IncomplianceMessage_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._IncomplianceMessage_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "incompliance":
+			out.Values[i] = ec._IncomplianceMessage_incompliance(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -8768,6 +11515,49 @@ func (ec *executionContext) _JobMessage(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+var labelImplementors = []string{"Label"}
+
+func (ec *executionContext) _Label(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Label) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, labelImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Label")
+		case "name":
+			out.Values[i] = ec._Label_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "value":
+			out.Values[i] = ec._Label_value(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var leaseImplementors = []string{"Lease"}
 
 func (ec *executionContext) _Lease(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Lease) graphql.Marshaler {
@@ -8944,6 +11734,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "updateJobGroup":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateJobGroup(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startJobGroup":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_startJobGroup(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "stopJobGroup":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_stopJobGroup(ctx, field)
@@ -9003,6 +11807,48 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "reportResource":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_reportResource(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "retryJob":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_retryJob(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteJob":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteJob(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reassignJobs":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_reassignJobs(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "abandonJob":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_abandonJob(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setAgent":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setAgent(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reportIncompliance":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_reportIncompliance(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -9335,6 +12181,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "incompliances":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_incompliances(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "agents":
 			field := field
 
@@ -9436,6 +12304,44 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
+var reassignJobsPayloadImplementors = []string{"ReassignJobsPayload"}
+
+func (ec *executionContext) _ReassignJobsPayload(ctx context.Context, sel ast.SelectionSet, obj *service.ReassignJobsPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reassignJobsPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReassignJobsPayload")
+		case "reassigned":
+			out.Values[i] = ec._ReassignJobsPayload_reassigned(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var releaseJobPayloadImplementors = []string{"ReleaseJobPayload"}
 
 func (ec *executionContext) _ReleaseJobPayload(ctx context.Context, sel ast.SelectionSet, obj *service.ReleaseJobPayload) graphql.Marshaler {
@@ -9452,6 +12358,112 @@ func (ec *executionContext) _ReleaseJobPayload(ctx context.Context, sel ast.Sele
 			out.Values[i] = ec._ReleaseJobPayload_job(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var remediationImplementors = []string{"Remediation"}
+
+func (ec *executionContext) _Remediation(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Remediation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, remediationImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Remediation")
+		case "jobId":
+			out.Values[i] = ec._Remediation_jobId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "job":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Remediation_job(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "component":
+			out.Values[i] = ec._Remediation_component(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "subType":
+			out.Values[i] = ec._Remediation_subType(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "outcome":
+			out.Values[i] = ec._Remediation_outcome(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reason":
+			out.Values[i] = ec._Remediation_reason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "generation":
+			out.Values[i] = ec._Remediation_generation(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Remediation_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -9542,6 +12554,44 @@ func (ec *executionContext) _RenewalResult(ctx context.Context, sel ast.Selectio
 		case "message":
 			out.Values[i] = ec._RenewalResult_message(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var reportIncompliancePayloadImplementors = []string{"ReportIncompliancePayload"}
+
+func (ec *executionContext) _ReportIncompliancePayload(ctx context.Context, sel ast.SelectionSet, obj *service.ReportIncompliancePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reportIncompliancePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReportIncompliancePayload")
+		case "incompliance":
+			out.Values[i] = ec._ReportIncompliancePayload_incompliance(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -9752,6 +12802,44 @@ func (ec *executionContext) _ResourceMessage(ctx context.Context, sel ast.Select
 	return out
 }
 
+var retryJobPayloadImplementors = []string{"RetryJobPayload"}
+
+func (ec *executionContext) _RetryJobPayload(ctx context.Context, sel ast.SelectionSet, obj *service.RetryJobPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, retryJobPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RetryJobPayload")
+		case "job":
+			out.Values[i] = ec._RetryJobPayload_job(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var serverInfoImplementors = []string{"ServerInfo"}
 
 func (ec *executionContext) _ServerInfo(ctx context.Context, sel ast.SelectionSet, obj *service.ServerInfo) graphql.Marshaler {
@@ -9786,6 +12874,82 @@ func (ec *executionContext) _ServerInfo(ctx context.Context, sel ast.SelectionSe
 			}
 		case "time":
 			out.Values[i] = ec._ServerInfo_time(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setAgentPayloadImplementors = []string{"SetAgentPayload"}
+
+func (ec *executionContext) _SetAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *service.SetAgentPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setAgentPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetAgentPayload")
+		case "agent":
+			out.Values[i] = ec._SetAgentPayload_agent(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var startJobGroupPayloadImplementors = []string{"StartJobGroupPayload"}
+
+func (ec *executionContext) _StartJobGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *service.StartJobGroupPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, startJobGroupPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("StartJobGroupPayload")
+		case "jobGroup":
+			out.Values[i] = ec._StartJobGroupPayload_jobGroup(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9848,6 +13012,64 @@ func (ec *executionContext) _StopJobGroupPayload(ctx context.Context, sel ast.Se
 	return out
 }
 
+var subjectImplementors = []string{"Subject"}
+
+func (ec *executionContext) _Subject(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Subject) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subjectImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Subject")
+		case "type":
+			out.Values[i] = ec._Subject_type(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "appName":
+			out.Values[i] = ec._Subject_appName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "appComponent":
+			out.Values[i] = ec._Subject_appComponent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "appInstance":
+			out.Values[i] = ec._Subject_appInstance(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "resourceId":
+			out.Values[i] = ec._Subject_resourceId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var subscriptionImplementors = []string{"Subscription"}
 
 func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
@@ -9869,6 +13091,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_jobChanged(ctx, fields[0])
 	case "jobGroupChanged":
 		return ec._Subscription_jobGroupChanged(ctx, fields[0])
+	case "incomplianceReported":
+		return ec._Subscription_incomplianceReported(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -9903,6 +13127,49 @@ func (ec *executionContext) _Target(ctx context.Context, sel ast.SelectionSet, o
 			}
 		case "pinned":
 			out.Values[i] = ec._Target_pinned(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var updateJobGroupPayloadImplementors = []string{"UpdateJobGroupPayload"}
+
+func (ec *executionContext) _UpdateJobGroupPayload(ctx context.Context, sel ast.SelectionSet, obj *service.UpdateJobGroupPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateJobGroupPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateJobGroupPayload")
+		case "jobGroup":
+			out.Values[i] = ec._UpdateJobGroupPayload_jobGroup(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "findings":
+			out.Values[i] = ec._UpdateJobGroupPayload_findings(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9988,6 +13255,21 @@ func (ec *executionContext) _Waiting(ctx context.Context, sel ast.SelectionSet, 
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
+
+func (ec *executionContext) unmarshalNAbandonJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAbandonJobInput(ctx context.Context, v any) (service.AbandonJobInput, error) {
+	res, err := ec.unmarshalInputAbandonJobInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAbandonJobPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAbandonJobPayload(ctx context.Context, sel ast.SelectionSet, v *service.AbandonJobPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AbandonJobPayload(ctx, sel, v)
+}
 
 func (ec *executionContext) marshalNAgent2ᚕᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐAgentᚄ(ctx context.Context, sel ast.SelectionSet, v []*jobmanager.Agent) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
@@ -10187,6 +13469,21 @@ func (ec *executionContext) marshalNDeleteJobGroupPayload2ᚖgithubᚗcomᚋicos
 	return ec._DeleteJobGroupPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNDeleteJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐDeleteJobInput(ctx context.Context, v any) (service.DeleteJobInput, error) {
+	res, err := ec.unmarshalInputDeleteJobInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDeleteJobPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐDeleteJobPayload(ctx context.Context, sel ast.SelectionSet, v *service.DeleteJobPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DeleteJobPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNEvent2ᚕᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐEventᚄ(ctx context.Context, sel ast.SelectionSet, v []*jobmanager.Event) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -10308,6 +13605,72 @@ func (ec *executionContext) marshalNFinishJobPayload2ᚖgithubᚗcomᚋicosᚑjo
 		return graphql.Null
 	}
 	return ec._FinishJobPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNIncompliance2ᚕᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncomplianceᚄ(ctx context.Context, sel ast.SelectionSet, v []*jobmanager.Incompliance) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNIncompliance2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncompliance(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNIncompliance2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncompliance(ctx context.Context, sel ast.SelectionSet, v *jobmanager.Incompliance) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Incompliance(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNIncomplianceConnection2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐConnection(ctx context.Context, sel ast.SelectionSet, v *jobmanager.Connection[*jobmanager.Incompliance]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._IncomplianceConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNIncomplianceEdge2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐEdge(ctx context.Context, sel ast.SelectionSet, v jobmanager.Edge[*jobmanager.Incompliance]) graphql.Marshaler {
+	return ec._IncomplianceEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNIncomplianceEdge2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []jobmanager.Edge[*jobmanager.Incompliance]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNIncomplianceEdge2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNIncomplianceMessage2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐIncomplianceMessage(ctx context.Context, sel ast.SelectionSet, v *service.IncomplianceMessage) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._IncomplianceMessage(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNJSON2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐValue(ctx context.Context, v any) (jobmanager.Value, error) {
@@ -10526,6 +13889,31 @@ func (ec *executionContext) marshalNJobType2githubᚗcomᚋicosᚑjobmanagerᚋj
 	return res
 }
 
+func (ec *executionContext) marshalNLabel2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐLabel(ctx context.Context, sel ast.SelectionSet, v jobmanager.Label) graphql.Marshaler {
+	return ec._Label(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNLabel2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐLabelᚄ(ctx context.Context, sel ast.SelectionSet, v []jobmanager.Label) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNLabel2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐLabel(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNLabelInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐLabelInput(ctx context.Context, v any) (service.LabelInput, error) {
+	res, err := ec.unmarshalInputLabelInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNLeaseInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐLeaseInput(ctx context.Context, v any) (service.LeaseInput, error) {
 	res, err := ec.unmarshalInputLeaseInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -10687,6 +14075,21 @@ func (ec *executionContext) marshalNPolicy2ᚕgithubᚗcomᚋicosᚑjobmanager�
 	return ret
 }
 
+func (ec *executionContext) unmarshalNReassignJobsInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReassignJobsInput(ctx context.Context, v any) (service.ReassignJobsInput, error) {
+	res, err := ec.unmarshalInputReassignJobsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReassignJobsPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReassignJobsPayload(ctx context.Context, sel ast.SelectionSet, v *service.ReassignJobsPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ReassignJobsPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNReleaseJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReleaseJobInput(ctx context.Context, v any) (service.ReleaseJobInput, error) {
 	res, err := ec.unmarshalInputReleaseJobInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -10700,6 +14103,43 @@ func (ec *executionContext) marshalNReleaseJobPayload2ᚖgithubᚗcomᚋicosᚑj
 		return graphql.Null
 	}
 	return ec._ReleaseJobPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNRemediation2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediation(ctx context.Context, sel ast.SelectionSet, v jobmanager.Remediation) graphql.Marshaler {
+	return ec._Remediation(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRemediation2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationᚄ(ctx context.Context, sel ast.SelectionSet, v []jobmanager.Remediation) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRemediation2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediation(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNRemediationOutcome2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcome(ctx context.Context, v any) (jobmanager.RemediationOutcome, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := jobmanager.RemediationOutcome(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRemediationOutcome2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcome(ctx context.Context, sel ast.SelectionSet, v jobmanager.RemediationOutcome) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNRenewLeasesInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐRenewLeasesInput(ctx context.Context, v any) (service.RenewLeasesInput, error) {
@@ -10735,6 +14175,21 @@ func (ec *executionContext) marshalNRenewalResult2ᚕgithubᚗcomᚋicosᚑjobma
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNReportIncomplianceInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReportIncomplianceInput(ctx context.Context, v any) (service.ReportIncomplianceInput, error) {
+	res, err := ec.unmarshalInputReportIncomplianceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReportIncompliancePayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReportIncompliancePayload(ctx context.Context, sel ast.SelectionSet, v *service.ReportIncompliancePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ReportIncompliancePayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNReportResourceInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐReportResourceInput(ctx context.Context, v any) (service.ReportResourceInput, error) {
@@ -10777,6 +14232,21 @@ func (ec *executionContext) marshalNResourceMessage2ᚖgithubᚗcomᚋicosᚑjob
 	return ec._ResourceMessage(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNRetryJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐRetryJobInput(ctx context.Context, v any) (service.RetryJobInput, error) {
+	res, err := ec.unmarshalInputRetryJobInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRetryJobPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐRetryJobPayload(ctx context.Context, sel ast.SelectionSet, v *service.RetryJobPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RetryJobPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNRevision2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRevision(ctx context.Context, v any) (jobmanager.Revision, error) {
 	var res jobmanager.Revision
 	err := res.UnmarshalGQL(v)
@@ -10797,6 +14267,21 @@ func (ec *executionContext) marshalNServerInfo2ᚖgithubᚗcomᚋicosᚑjobmanag
 	return ec._ServerInfo(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNSetAgentInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐSetAgentInput(ctx context.Context, v any) (service.SetAgentInput, error) {
+	res, err := ec.unmarshalInputSetAgentInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSetAgentPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐSetAgentPayload(ctx context.Context, sel ast.SelectionSet, v *service.SetAgentPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SetAgentPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNSeverity2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐSeverity(ctx context.Context, v any) (jobmanager.Severity, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := jobmanager.Severity(tmp)
@@ -10814,6 +14299,21 @@ func (ec *executionContext) marshalNSeverity2githubᚗcomᚋicosᚑjobmanagerᚋ
 	return res
 }
 
+func (ec *executionContext) unmarshalNStartJobGroupInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐStartJobGroupInput(ctx context.Context, v any) (service.StartJobGroupInput, error) {
+	res, err := ec.unmarshalInputStartJobGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStartJobGroupPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐStartJobGroupPayload(ctx context.Context, sel ast.SelectionSet, v *service.StartJobGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._StartJobGroupPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNStopJobGroupInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐStopJobGroupInput(ctx context.Context, v any) (service.StopJobGroupInput, error) {
 	res, err := ec.unmarshalInputStopJobGroupInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -10827,6 +14327,15 @@ func (ec *executionContext) marshalNStopJobGroupPayload2ᚖgithubᚗcomᚋicos�
 		return graphql.Null
 	}
 	return ec._StopJobGroupPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSubject2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐSubject(ctx context.Context, sel ast.SelectionSet, v jobmanager.Subject) graphql.Marshaler {
+	return ec._Subject(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNSubjectInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐSubjectInput(ctx context.Context, v any) (service.SubjectInput, error) {
+	res, err := ec.unmarshalInputSubjectInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNTarget2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐTarget(ctx context.Context, sel ast.SelectionSet, v jobmanager.Target) graphql.Marshaler {
@@ -10863,6 +14372,21 @@ func (ec *executionContext) marshalNTime2timeᚐTime(ctx context.Context, sel as
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNUpdateJobGroupInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐUpdateJobGroupInput(ctx context.Context, v any) (service.UpdateJobGroupInput, error) {
+	res, err := ec.unmarshalInputUpdateJobGroupInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUpdateJobGroupPayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐUpdateJobGroupPayload(ctx context.Context, sel ast.SelectionSet, v *service.UpdateJobGroupPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._UpdateJobGroupPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNWorkload2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐWorkload(ctx context.Context, v any) (jobmanager.Workload, error) {
@@ -10941,6 +14465,21 @@ func (ec *executionContext) marshalOEventType2ᚕgithubᚗcomᚋicosᚑjobmanage
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalOIncompliance2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncompliance(ctx context.Context, sel ast.SelectionSet, v *jobmanager.Incompliance) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Incompliance(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOIncomplianceFilter2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐIncomplianceFilter(ctx context.Context, v any) (*jobmanager.IncomplianceFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputIncomplianceFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOJSON2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐValue(ctx context.Context, v any) (jobmanager.Value, error) {
@@ -11077,6 +14616,23 @@ func (ec *executionContext) marshalOJobType2ᚕgithubᚗcomᚋicosᚑjobmanager�
 	return ret
 }
 
+func (ec *executionContext) unmarshalOLabelInput2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐLabelInputᚄ(ctx context.Context, v any) ([]service.LabelInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]service.LabelInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNLabelInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐLabelInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) marshalOLease2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐLease(ctx context.Context, sel ast.SelectionSet, v *jobmanager.Lease) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -11154,6 +14710,42 @@ func (ec *executionContext) marshalOPhase2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋ
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPhase2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐPhase(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalORemediationOutcome2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcomeᚄ(ctx context.Context, v any) ([]jobmanager.RemediationOutcome, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]jobmanager.RemediationOutcome, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNRemediationOutcome2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcome(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalORemediationOutcome2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcomeᚄ(ctx context.Context, sel ast.SelectionSet, v []jobmanager.RemediationOutcome) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRemediationOutcome2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐRemediationOutcome(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/icos-jobmanager/jobmanager/graph"
 	"github.com/icos-jobmanager/jobmanager/graph/transport"
@@ -23,7 +24,6 @@ import (
 	"github.com/icos-jobmanager/jobmanager/internal/descriptor"
 	"github.com/icos-jobmanager/jobmanager/internal/feed"
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
-	"github.com/icos-jobmanager/jobmanager/internal/matchmaker"
 	"github.com/icos-jobmanager/jobmanager/internal/service"
 	"github.com/icos-jobmanager/jobmanager/internal/store"
 )
@@ -45,6 +45,7 @@ type App struct {
 	store    *store.Store
 	feed     *feed.Feed
 	service  *service.Service
+	metrics  *prometheus.Registry
 	door     *graph.Door
 	listener net.Listener
 	http     *http.Server
@@ -78,6 +79,13 @@ func (a *App) build(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	policies, err := a.policyManager()
+	if err != nil {
+		return err
+	}
+	if _, err := a.token(); err != nil {
+		return err
+	}
 	if err := a.openStore(ctx, options); err != nil {
 		return err
 	}
@@ -89,9 +97,15 @@ func (a *App) build(ctx context.Context, options Options) error {
 	}
 	limits := descriptor.DefaultLimits()
 	limits.Bytes = a.config.DescriptorLimit
+	a.metrics = prometheus.NewRegistry()
+	metrics, err := service.NewMetrics(a.metrics)
+	if err != nil {
+		return fmt.Errorf("make the metrics: %w", err)
+	}
 	a.service = service.New(service.Config{
 		Store: a.store, Log: a.feed, Clock: a.store.Clock(), IDs: newID, Parser: descriptor.New(limits),
-		Matchmaker: matcher, LifeCycle: a.lifeCycle(), Logger: a.logger, Pace: options.Pace,
+		Matchmaker: matcher, PolicyManager: policies, NoticeLimits: a.noticeLimits(), Token: a.token,
+		LifeCycle: a.lifeCycle(), Metrics: metrics, Logger: a.logger, Pace: options.Pace,
 		Info: service.Info{Version: options.Version, Database: a.store.Kind()},
 	})
 	a.door = graph.New(graph.Config{
@@ -112,6 +126,7 @@ func (a *App) openStore(ctx context.Context, options Options) error {
 	}
 	opened, err := store.Open(ctx, store.Config{
 		URL: a.config.StoreURL(), MaxConns: a.config.MaxConns, Clock: options.Clock, Log: a.logger,
+		Notices:  a.config.PolicyManagerURL != "",
 		OnCommit: func(jobmanager.Revision) { a.feed.Wake() },
 	})
 	if err != nil {
@@ -131,34 +146,6 @@ func (a *App) openStore(ctx context.Context, options Options) error {
 		a.logger.InfoContext(ctx, "the database's schema was brought up to date", "migrations", applied)
 	}
 	return nil
-}
-
-// matchmaker is the ICOS Matchmaker when one is configured, else the static inventory.
-func (a *App) matchmaker() (jobmanager.Matchmaker, error) {
-	c := a.config.Matchmaking
-	switch {
-	case c.URL != "":
-		peer, err := matchmaker.NewHTTP(matchmaker.HTTPConfig{BaseURL: c.URL, Timeout: c.Timeout})
-		if err != nil {
-			return nil, err
-		}
-		a.onClose(peer.Close)
-		return peer, nil
-	case c.TargetsFile != "":
-		return matchmaker.LoadStatic(c.TargetsFile)
-	}
-	a.logger.Info("no Matchmaker is configured: targets come from the built-in sample inventory", "set", "MATCHMAKING_URL or TARGETS_FILE")
-	return matchmaker.SampleInventory()
-}
-
-func (a *App) lifeCycle() jobmanager.LifeCycle {
-	life := jobmanager.DefaultLifeCycle()
-	life.MaxAttempts, life.Lease, life.Backoff = a.config.MaxAttempts, a.config.Lease, a.config.Backoff
-	life.MaxBackoff = max(life.MaxBackoff, life.Backoff) // what was asked for is not cut in silence
-	if len(a.config.ComponentTypes) > 0 {
-		life.Fits = a.config.ComponentTypes
-	}
-	return life
 }
 
 // newID is a UUIDv7: ids sort by the time of their making. NewV7 fails only without a source of randomness,

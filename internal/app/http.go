@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/icos-jobmanager/jobmanager/graph/graphiql"
 	"github.com/icos-jobmanager/jobmanager/internal/auth"
@@ -40,6 +41,7 @@ func (a *App) buildHTTP() error {
 	mux.Handle("/graphql", auth.Guard(a.mode(), limited(a.door)))
 	mux.Handle("/graphiql", page)
 	mux.Handle("/graphiql/", page)
+	mux.Handle("GET /metrics", auth.Guard(a.mode(), promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /{$}", http.RedirectHandler("/graphiql", http.StatusFound))

@@ -35,6 +35,7 @@ type Config struct {
 	Server
 	Database
 	Matchmaking
+	Policies
 	Life
 	Log
 	Demonstration
@@ -69,11 +70,20 @@ type Matchmaking struct {
 	TargetsFile string        `name:"targets-file" env:"TARGETS_FILE" help:"Inventory of clusters and nodes, used without a Matchmaker. Default: a built-in sample."`
 }
 
+// Policies is who watches policies, and how it is told of applications.
+type Policies struct {
+	PolicyManagerURL     string        `name:"policymanager-url" env:"POLICYMANAGER_URL" help:"Base URL of the ICOS Policy Manager. Default: none, nobody is told of applications."`
+	PolicyManagerTimeout time.Duration `name:"policymanager-timeout" env:"POLICYMANAGER_TIMEOUT" default:"10s" help:"How long the Policy Manager may take to answer."`
+	ServiceTokenFile     string        `name:"service-token-file" env:"SERVICE_TOKEN_FILE" help:"File with the server's own bearer token, for what it asks of the Matchmaker and the Policy Manager by itself; it is read anew for each use. Default: none."`
+}
+
 // Life is the numbers of a job's life.
 type Life struct {
 	MaxAttempts    int                 `name:"max-attempts" env:"MAX_ATTEMPTS" default:"5" help:"Attempts at one piece of work before someone must retry it."`
 	Lease          time.Duration       `name:"lease" env:"LEASE" default:"300s" help:"How long a claim holds that names no length; between 15s and 15m."`
 	Backoff        time.Duration       `name:"backoff" env:"BACKOFF" default:"5s" help:"Wait after the first failed attempt; it doubles with each one, up to 5m or to this where it is longer."`
+	CoolDown       time.Duration       `name:"cool-down" env:"COOL_DOWN" default:"1m" help:"How long the same remediation of a job is not taken on again."`
+	AgentGrace     time.Duration       `name:"agent-grace" env:"AGENT_GRACE" default:"300s" help:"How long an agent may be silent before what it reported counts as unknown, and its clusters are offered to others; at least 30s."`
 	ComponentTypes map[string][]string `name:"component-types" env:"COMPONENT_TYPES" mapsep:";" sep:"," help:"Which component types an orchestrator runs, such as ocm=kubernetes,manifest;nuvla=docker. One that is not named runs all; default: what ocm and nuvla are known to run."`
 }
 
@@ -149,6 +159,10 @@ func (c Config) check() error {
 	refuse(c.MaxAttempts < 1, "MAX_ATTEMPTS must be at least 1, not %d", c.MaxAttempts)
 	refuse(c.Lease < 15*time.Second || c.Lease > 15*time.Minute, "LEASE must be between 15s and 15m, not %s", c.Lease)
 	refuse(c.Backoff <= 0, "BACKOFF must be longer than 0")
+	refuse(c.CoolDown < 0, "COOL_DOWN must not be negative")
+	refuse(c.AgentGrace < 30*time.Second, "AGENT_GRACE must be at least 30s, not %s: agents are noted every 10s", c.AgentGrace)
+	refuse(c.PolicyManagerURL != "" && !isURL(c.PolicyManagerURL, "http", "https"), "POLICYMANAGER_URL must be an http or https URL such as http://policy-manager:8000")
+	refuse(c.PolicyManagerTimeout <= 0, "POLICYMANAGER_TIMEOUT must be longer than 0")
 	refuse(c.Latency < 0, "DEMO_LATENCY must not be negative")
 	refuse(c.FailureRate < 0 || c.FailureRate > 1 || math.IsNaN(c.FailureRate), "DEMO_FAILURE_RATE must be between 0 and 1, not %g", c.FailureRate)
 	refuse(c.Down && c.NewIncarnation, "--down and --new-incarnation do not go together: call migrate with one of them")

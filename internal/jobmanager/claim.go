@@ -41,6 +41,11 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 	}
 	former := j.former()
 	takeover := j.Owner != "" && j.Owner != c.Agent.OwnerID
+	if j.Outdated && j.Type == CreateDeployment && j.Reservation.OwnerID != c.Agent.OwnerID {
+		// This agent was not listed the older manifests: it is given the newest, which is another piece of work.
+		j.Outdated, j.Attempt = false, 0
+		j.Generation++
+	}
 	j.enter(Progressing, now)
 	j.Owner = c.Agent.OwnerID
 	j.Epoch++
@@ -48,8 +53,8 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 	if j.Workload == WorkloadNone {
 		j.Workload = WorkloadMaybe
 	}
-	j.NotBefore, j.Reservation = time.Time{}, Reservation{}
-	j.Last = Attempt{Epoch: j.Epoch, OwnerID: j.Owner, ClaimID: c.ID, ClaimedAt: now}
+	j.NotBefore, j.Turn, j.Reservation = time.Time{}, Turn{}, Reservation{}
+	j.Last = Attempt{Epoch: j.Epoch, OwnerID: j.Owner, ClaimID: c.ID, Blind: c.Agent.Blind, ClaimedAt: now}
 	j.Lease = &Lease{OwnerID: j.Owner, Epoch: j.Epoch, Length: c.Length, ExpiresAt: now.Add(c.Length)}
 	event := j.event(JobClaimed, former, now, fmt.Sprintf("%s claimed it, attempt %d", j.Owner, j.Attempt))
 	if takeover {
@@ -92,17 +97,42 @@ func (j *Job) Expire(lc LifeCycle, now time.Time) []Event {
 	closed := j.closeAttempt(OutcomeExpired, message, now)
 	j.LastError = message
 	j.spaceNextAttempt(lc, now)
+	if j.Type == CreateDeployment && j.Workload != WorkloadPresent && j.Hold == "" {
+		j.Turn = Turn{Of: TurnOfOthers, Until: j.NotBefore.Add(lc.Backoff)}
+	}
+	j.doubt(closed, now)
 	event := j.event(JobLeaseExpired, former, now, message)
 	event.Attempt = closed
-	return []Event{event}
+	return append([]Event{event}, j.afterFailure(lc, now)...)
+}
+
+// doubt holds relative work back whose attempt ended without a report, by an agent of which no report can be told
+// from that of a former attempt: done twice it would scale twice.
+func (j *Job) doubt(ended *Attempt, now time.Time) {
+	if ended == nil || !ended.Blind || !j.relative() {
+		return
+	}
+	j.enter(Degraded, now)
+	j.NotBefore = time.Time{}
+	j.hold(HoldNoReport, fmt.Sprintf("%s may or may not have done %s: it is not repeated by itself", ended.OwnerID, j.SubType), now)
 }
 
 // spaceNextAttempt sets the time of the next attempt, or ends the attempts at the limit.
 func (j *Job) spaceNextAttempt(lc LifeCycle, now time.Time) {
 	if j.Attempt >= lc.MaxAttempts {
+		j.Reservation = Reservation{}
 		j.enter(Degraded, now)
 		j.hold(HoldAttemptsExhausted, fmt.Sprintf("%d attempts failed, the last: %s", j.Attempt, j.LastError), now)
 		return
 	}
 	j.NotBefore = now.Add(doubling(lc.Backoff, lc.MaxBackoff, j.Attempt))
+}
+
+// HandOut reserves the job for an agent that executes without asking: as good as claimed for stop, update and
+// delete. The caller sees to it that the job is executable for the agent. A reservation that still holds runs on:
+// an agent that lists again and again without claiming lets it lapse. It writes no event.
+func (j *Job) HandOut(a Agent, lc LifeCycle, now time.Time) {
+	if j.Type == CreateDeployment && a.Lapses < lc.MostLapses && !j.Reservation.HeldAt(now) {
+		j.Reservation = Reservation{OwnerID: a.OwnerID, Until: now.Add(lc.HandOut)}
+	}
 }

@@ -21,34 +21,47 @@ type Submission struct {
 // with each call.
 func NewJobGroup(s Submission, lc LifeCycle, ids func() ID, now time.Time) (*JobGroup, []Event) {
 	g := &JobGroup{
-		ID: ids(), Tenant: s.Tenant, Name: s.Descriptor.Name, Description: s.Descriptor.Description,
-		Namespace: s.Descriptor.Namespace, Phase: PhasePending, Generation: 1, Descriptor: s.Text,
-		Components: s.Descriptor.Components, Policies: s.Descriptor.Policies,
-		Requirements: s.Descriptor.Requirements, Dependencies: s.Descriptor.Dependencies,
-		Topology: s.Descriptor.Links, CreatedAt: now, UpdatedAt: now,
+		ID: ids(), Tenant: s.Tenant, Name: s.Descriptor.Name, Phase: PhasePending, Generation: 1, CreatedAt: now,
 	}
-	matches := map[string]Match{}
-	for _, match := range s.Matches {
-		matches[match.Component] = match
-	}
+	g.adopt(s)
 	var jobEvents []Event
 	for _, component := range s.Descriptor.Components {
-		j := &Job{
-			ID: ids(), Tenant: g.Tenant, GroupID: g.ID, Component: component.Name, Type: CreateDeployment,
-			State: Created, Workload: WorkloadNone, Generation: 1, Namespace: g.Namespace,
-			Requirements: component.Requirements, Manifests: component.Manifests,
-			ManifestCount: len(component.Manifests), Since: now, CreatedAt: now, UpdatedAt: now,
-		}
-		match, answered := matches[component.Name]
-		if !answered {
-			match.Reason = s.Unanswered
-		}
-		j.settleTarget(match, component.Type, lc, now)
-		g.Jobs = append(g.Jobs, j)
-		jobEvents = append(jobEvents, j.event(JobCreated, Former{}, now, "for component "+component.Name))
+		jobEvents = append(jobEvents, g.addJob(component, s.match(component.Name), lc, ids, now))
 	}
 	created := g.event(JobGroupCreated, Former{}, now, fmt.Sprintf("%s with %d jobs", g.Name, len(g.Jobs)))
+	created.Notices = noticesOfCreate()
 	return g, append([]Event{created}, jobEvents...)
+}
+
+// adopt takes over what the descriptor says of the application; the name stays.
+func (g *JobGroup) adopt(s Submission) {
+	d := s.Descriptor
+	g.Description, g.Namespace, g.Descriptor = d.Description, d.Namespace, s.Text
+	g.Components, g.Policies, g.Topology = d.Components, d.Policies, d.Links
+	g.Requirements, g.Dependencies = d.Requirements, d.Dependencies
+}
+
+// addJob gives the group a job for a component.
+func (g *JobGroup) addJob(component Component, match Match, lc LifeCycle, ids func() ID, now time.Time) Event {
+	j := &Job{
+		ID: ids(), Tenant: g.Tenant, GroupID: g.ID, Component: component.Name, Type: CreateDeployment,
+		State: Created, Workload: WorkloadNone, Generation: 1, Namespace: g.Namespace,
+		Requirements: component.Requirements, Manifests: component.Manifests,
+		ManifestCount: len(component.Manifests), Since: now, CreatedAt: now, UpdatedAt: now,
+	}
+	j.settleTarget(match, component.Type, lc, now)
+	g.Jobs = append(g.Jobs, j)
+	return j.event(JobCreated, Former{}, now, "for component "+component.Name)
+}
+
+// match is the Matchmaker's answer for a component, or the reason why there is none.
+func (s Submission) match(component string) Match {
+	for _, match := range s.Matches {
+		if match.Component == component {
+			return match
+		}
+	}
+	return Match{Component: component, Reason: s.Unanswered}
 }
 
 // Rematch takes a later answer of the Matchmaker for a job that waits for a target; any other job is left
@@ -68,16 +81,12 @@ func (j *Job) Rematch(match Match, componentType string, lc LifeCycle, now time.
 // settleTarget gives the job the first target that can run its component, or the reason why it waits. A job
 // without manifests waits for those, whether or not a target was found: nothing else would help it.
 func (j *Job) settleTarget(match Match, componentType string, lc LifeCycle, now time.Time) {
-	for i := range match.Targets {
-		target := match.Targets[i]
-		if lc.fits(componentType, target.Orchestrator) {
-			j.Target, j.Orchestrator = &target, Text(target.Orchestrator)
-			break
-		}
+	if target := lc.firstFitting(match, componentType); target != nil {
+		j.Target, j.Orchestrator = target, Text(target.Orchestrator)
 	}
 	switch {
 	case j.ManifestCount == 0:
-		j.hold(HoldNoManifests, "the descriptor carries no manifest for component "+j.Component+": submit one that does", now)
+		j.holdNoManifests(now)
 	case j.Target != nil:
 		j.NotBefore, j.MatchTries = time.Time{}, 0
 		j.hold("", "", now)

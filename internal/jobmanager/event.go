@@ -13,6 +13,8 @@ type EventType string
 // The events. The package comment has the table of which verb causes which.
 const (
 	JobGroupCreated           EventType = "JOB_GROUP_CREATED"
+	JobGroupUpdated           EventType = "JOB_GROUP_UPDATED"
+	JobGroupStarted           EventType = "JOB_GROUP_STARTED"
 	JobGroupStopped           EventType = "JOB_GROUP_STOPPED"
 	JobGroupPhaseChanged      EventType = "JOB_GROUP_PHASE_CHANGED"
 	JobGroupDeletionRequested EventType = "JOB_GROUP_DELETION_REQUESTED"
@@ -24,10 +26,23 @@ const (
 	JobReleased               EventType = "JOB_RELEASED"
 	JobFinished               EventType = "JOB_FINISHED"
 	JobFailed                 EventType = "JOB_FAILED"
+	JobRetried                EventType = "JOB_RETRIED"
+	JobUpdated                EventType = "JOB_UPDATED"
+	JobRemediated             EventType = "JOB_REMEDIATED"
+	JobReallocated            EventType = "JOB_REALLOCATED"
+	JobReassigned             EventType = "JOB_REASSIGNED"
+	JobAbandoned              EventType = "JOB_ABANDONED"
+	JobStarted                EventType = "JOB_STARTED"
 	JobStopped                EventType = "JOB_STOPPED"
 	JobDeleted                EventType = "JOB_DELETED"
 	ResourceReported          EventType = "RESOURCE_REPORTED"
 	ResourceRemoved           EventType = "RESOURCE_REMOVED"
+	IncomplianceReported      EventType = "INCOMPLIANCE_REPORTED"
+	RemediationChanged        EventType = "REMEDIATION_CHANGED"
+	LeasesExtended            EventType = "LEASES_EXTENDED"
+	TakeoverPaused            EventType = "TAKEOVER_PAUSED"
+	PolicyManagerNotified     EventType = "POLICY_MANAGER_NOTIFIED"
+	PolicyManagerGaveUp       EventType = "POLICY_MANAGER_GAVE_UP"
 )
 
 // Event is something that happened, written in the same transaction as the change itself. It carries the
@@ -40,7 +55,8 @@ type Event struct {
 	Tenant      Tenant
 	At          time.Time
 	// Actor is the principal or agent that caused it.
-	Actor   string
+	Actor string
+	// GroupID is empty for an event about no group: the server's own, or an incompliance that fits none.
 	GroupID ID
 	// JobID is empty for an event about the group alone.
 	JobID   ID
@@ -52,6 +68,12 @@ type Event struct {
 	// Removed is the resource that a RESOURCE_REMOVED is about.
 	Removed *Resource
 	Former  Former
+	// Incompliance is what an INCOMPLIANCE_REPORTED is about.
+	Incompliance *Incompliance
+	// Remediation is what this event changed of an answer to an incompliance; nil when nothing.
+	Remediation *Remediation
+	// Notices are what the Policy Manager is to be told of the event, in this order.
+	Notices []NoticeKind
 	// Attempt is the one that this event opened or closed; nil when it did neither.
 	Attempt *Attempt
 	// Size is about how many bytes the event takes; known for one that was read.

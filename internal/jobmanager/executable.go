@@ -10,11 +10,18 @@ import (
 type Agent struct {
 	OwnerID      OwnerID
 	Orchestrator string
-	// Clusters it serves; one that names none is offered the jobs of every cluster of its orchestrator.
-	Clusters   []string
+	// Clusters it serves: what it names, else what an admin set.
+	Clusters []string
+	// Others are clusters that other agents serve which are present: an agent without clusters of its own is
+	// offered every cluster of its orchestrator but those.
+	Others     []string
 	LastSeenAt time.Time
 	// Protocol is the door it was last heard at: graphql or rest.
 	Protocol string
+	// Blind says that it sends no epoch back with its reports.
+	Blind bool
+	// Lapses counts the hand-outs that it let lapse since its last claim.
+	Lapses int
 	// JobPage is a page of the jobs that it owns, where a query asked.
 	JobPage *JobPage
 }
@@ -41,7 +48,10 @@ func (a Agent) Check() error {
 
 // serves says whether the agent takes jobs of the cluster.
 func (a Agent) serves(cluster string) bool {
-	return len(a.Clusters) == 0 || slices.Contains(a.Clusters, cluster)
+	if len(a.Clusters) == 0 {
+		return !slices.Contains(a.Others, cluster)
+	}
+	return slices.Contains(a.Clusters, cluster)
 }
 
 // Executable is the ONE rule: may this agent claim the job now? The list, the push and the claim use it; the
@@ -55,7 +65,7 @@ func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 	switch {
 	case j.Hold != "":
 		return fmt.Sprintf("it waits: %s", j.Hold)
-	case j.Target == nil || j.ManifestCount == 0:
+	case j.Target == nil || j.ManifestCount == 0 && !j.removes():
 		return "it has no target or no manifests"
 	case j.Orchestrator != Text(a.Orchestrator):
 		return fmt.Sprintf("it belongs to orchestrator %s, not %s", j.Orchestrator, quoted(a.Orchestrator))
@@ -69,6 +79,8 @@ func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 		return "it may be claimed from " + j.NotBefore.Format(time.RFC3339)
 	case j.Reservation.HeldAt(now) && j.Reservation.OwnerID != a.OwnerID:
 		return "it is handed out to another agent"
+	case j.Turn.Until.After(now) && (j.Turn.Of == TurnOfOwner) != (j.Last.OwnerID == a.OwnerID):
+		return "other agents may claim it first, until " + j.Turn.Until.Format(time.RFC3339)
 	case j.openTo(a.OwnerID):
 		return ""
 	}

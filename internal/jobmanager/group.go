@@ -107,7 +107,9 @@ func (g *JobGroup) Settle(t Tally, now time.Time) []Event {
 	}
 	if g.DeleteWhenStopped && g.Phase == PhaseStopped && !g.Deleted {
 		g.Deleted = true
-		events = append(events, g.event(JobGroupDeleted, g.former(), now, g.Name+" was deleted after its stop"))
+		deleted := g.event(JobGroupDeleted, g.former(), now, g.Name+" was deleted after its stop")
+		deleted.Notices = []NoticeKind{NoticeDeleted}
+		events = append(events, deleted)
 	}
 	return events
 }
@@ -133,7 +135,9 @@ func (g *JobGroup) Stop(now time.Time) []Event {
 	}
 	former := g.former()
 	g.Generation++
-	return append([]Event{g.event(JobGroupStopped, former, now, g.Name+" is stopped")}, jobEvents...)
+	stopped := g.event(JobGroupStopped, former, now, g.Name+" is stopped")
+	stopped.Notices = []NoticeKind{NoticeStopped}
+	return append([]Event{stopped}, jobEvents...)
 }
 
 // Delete removes the group when nothing of it stands on any target. Otherwise, with stopFirst, it is stopped
@@ -141,13 +145,15 @@ func (g *JobGroup) Stop(now time.Time) []Event {
 func (g *JobGroup) Delete(stopFirst bool, now time.Time) ([]Event, error) {
 	standing := 0
 	for _, j := range g.Jobs {
-		if j.Workload != WorkloadNone || j.Reservation.HeldAt(now) || j.Type == DeleteDeployment && j.State != Finished {
+		if j.standing(now) {
 			standing++
 		}
 	}
 	if standing == 0 {
 		g.Deleted = true
-		return []Event{g.event(JobGroupDeleted, g.former(), now, g.Name+" was deleted")}, nil
+		deleted := g.event(JobGroupDeleted, g.former(), now, g.Name+" was deleted")
+		deleted.Notices = []NoticeKind{NoticeDeleted}
+		return []Event{deleted}, nil
 	}
 	if !stopFirst {
 		return nil, Errorf(CodeGroupNotStopped,
@@ -161,7 +167,7 @@ func (g *JobGroup) Delete(stopFirst bool, now time.Time) ([]Event, error) {
 	return append([]Event{marked}, g.Stop(now)...), nil
 }
 
-// Remove tells that the job goes with its group.
-func (j *Job) Remove(now time.Time) Event {
+// GoWithGroup tells that the job goes with its group.
+func (j *Job) GoWithGroup(now time.Time) Event {
 	return j.event(JobDeleted, j.former(), now, j.Component+" went with its group")
 }

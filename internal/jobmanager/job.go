@@ -65,6 +65,8 @@ type Job struct {
 	Lease *Lease `json:"lease,omitempty"`
 	// NotBefore is the earliest time of the next claim; zero when now is early enough.
 	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Turn says who may claim first; zero when everyone may at once.
+	Turn Turn `json:"turn,omitzero"`
 	// Reservation is the hand-out of the job to an agent that executes without asking; zero when none.
 	Reservation Reservation `json:"reservation,omitzero"`
 
@@ -86,6 +88,20 @@ type Job struct {
 	// LastError is what the last failed attempt said.
 	LastError string `json:"lastError,omitempty"`
 
+	// Cause is the incompliance that the present Update answers; empty for anything else.
+	Cause ID `json:"cause,omitempty"`
+	// Queued is the remediation that waits for the work in progress; nil when none does.
+	Queued *Remedy `json:"queued,omitempty"`
+	// Cooling is the newest remediation that was taken on; the same one soon after is Coalesced.
+	Cooling *Remedy `json:"cooling,omitempty"`
+	// Move is a reallocation that is wanted or chosen; nil when none is.
+	Move *Move `json:"move,omitempty"`
+	// Outdated says that the manifests changed after the attempt in progress began, or after the hand-out: when
+	// it has ended, work with the newer ones follows.
+	Outdated bool `json:"outdated,omitempty"`
+	// Sequel is what becomes of a Delete once it has finished; empty for one that stays.
+	Sequel Sequel `json:"sequel,omitempty"`
+
 	// Resource is what runs on the target; nil until an agent reported one.
 	Resource *Resource `json:"resource,omitempty"`
 
@@ -94,7 +110,10 @@ type Job struct {
 	// Version of the row; the store counts it with every change and guards each write with it.
 	Version int64 `json:"version"`
 
-	// Manifests, Attempts, Group and Presence are nil where they were not loaded.
+	// Deleted tells the store to remove the job with the change.
+	Deleted bool `json:"-"`
+	// Manifests, Attempts, Group and Presence are nil where they were not loaded. A rule that sets Manifests
+	// makes the store write them.
 	Manifests []Manifest `json:"-"`
 	Attempts  []Attempt  `json:"-"`
 	Group     *JobGroup  `json:"-"`
@@ -110,11 +129,40 @@ type Lease struct {
 	ExpiresAt time.Time     `json:"expiresAt"`
 }
 
-// Reservation is a hand-out: the job was listed to an agent that executes without asking.
+// Reservation is a hand-out: the job was listed to an agent that executes without asking. One that lapsed stays
+// until the next, for it orders the list: see Which.HandOut.
 type Reservation struct {
 	OwnerID OwnerID   `json:"ownerId,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
 }
+
+// Turn says who may claim a Create first, until a moment: the agent of its last attempt, or everyone else.
+type Turn struct {
+	Of    TurnOf    `json:"of,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+}
+
+// TurnOf is whose turn it is.
+type TurnOf string
+
+// The turns.
+const (
+	// TurnOfOwner: the agent of the last attempt, whose workload may stand there.
+	TurnOfOwner TurnOf = "OWNER"
+	// TurnOfOthers: everyone but the agent of the last attempt, which ended without a report.
+	TurnOfOthers TurnOf = "OTHERS"
+)
+
+// Sequel is what becomes of a Delete once it has finished.
+type Sequel string
+
+// The sequels.
+const (
+	// SequelLeave: its component left the descriptor, and the job leaves the group.
+	SequelLeave Sequel = "LEAVE"
+	// SequelReturn: its component came back meanwhile, and the job becomes a Create again.
+	SequelReturn Sequel = "RETURN"
+)
 
 // HeldAt says whether somebody is known to hold the reservation.
 func (r Reservation) HeldAt(now time.Time) bool { return r.OwnerID != "" && r.Until.After(now) }
@@ -138,7 +186,9 @@ type Attempt struct {
 	Epoch   int64   `json:"epoch"`
 	OwnerID OwnerID `json:"ownerId"`
 	// ClaimID is the client's own name for the claim; a retry with the same one gets the same epoch.
-	ClaimID   string    `json:"claimId,omitempty"`
+	ClaimID string `json:"claimId,omitempty"`
+	// Blind says that its agent sends no epoch back: a report cannot be told from that of a former attempt.
+	Blind     bool      `json:"blind,omitempty"`
 	ClaimedAt time.Time `json:"claimedAt"`
 	// EndedAt is zero and Outcome nil while the attempt runs.
 	EndedAt time.Time `json:"endedAt,omitzero"`
@@ -159,6 +209,8 @@ const (
 	HoldNoManifests       HoldReason = "NoManifests"
 	HoldNoFittingTarget   HoldReason = "NoFittingTarget"
 	HoldAttemptsExhausted HoldReason = "AttemptsExhausted"
+	// HoldNoReport: relative work may or may not have been done, so it is not tried again by itself.
+	HoldNoReport HoldReason = "NoReport"
 )
 
 // closeAttempt ends the open attempt, if there is one, and gives it for the event to carry.
@@ -172,6 +224,49 @@ func (j *Job) closeAttempt(outcome Outcome, message string, now time.Time) *Atte
 	return &closed
 }
 
+// begin makes another piece of work of the job: a new epoch, so that an attempt in flight is fenced, a new
+// generation, no attempts. The attempt in flight is closed; its event carries what begin gives.
+func (j *Job) begin(kind JobType, subType Text, message string, now time.Time) *Attempt {
+	closed := j.closeAttempt(OutcomeStopped, message, now)
+	j.Type, j.SubType, j.Cause = kind, subType, ""
+	j.Epoch++
+	j.Generation++
+	j.afresh(now)
+	j.Outdated = false
+	return closed
+}
+
+// afresh makes the job claimable again as if nothing had been tried, unless it lacks what its work needs.
+func (j *Job) afresh(now time.Time) {
+	j.Attempt, j.NotBefore, j.Turn, j.Reservation = 0, time.Time{}, Turn{}, Reservation{}
+	j.LastError, j.MatchTries = "", 0
+	switch {
+	case j.removes():
+		j.hold("", "", now)
+	case j.ManifestCount == 0:
+		j.holdNoManifests(now)
+	case j.Target == nil:
+		j.NotBefore = now
+		j.hold(HoldNoTarget, "the Matchmaker is asked for a target", now)
+	default:
+		j.hold("", "", now)
+	}
+	j.enter(Created, now)
+}
+
+// removes says whether the present work is to remove the workload: that takes no manifests.
+func (j *Job) removes() bool {
+	return j.Type == DeleteDeployment || j.Type == UpdateDeployment && j.SubType == Reallocation
+}
+
+// formerOwner is who may know of a workload: the owner, else the agent of the last attempt.
+func (j *Job) formerOwner() OwnerID {
+	if j.Owner != "" {
+		return j.Owner
+	}
+	return j.Last.OwnerID
+}
+
 // enter moves the job into a state and notes since when.
 func (j *Job) enter(state JobState, now time.Time) {
 	j.State, j.Since = state, now
@@ -183,4 +278,8 @@ func (j *Job) hold(reason HoldReason, message string, now time.Time) {
 		j.Since = now
 	}
 	j.Hold, j.HoldMessage = reason, message
+}
+
+func (j *Job) holdNoManifests(now time.Time) {
+	j.hold(HoldNoManifests, "the descriptor carries no manifest for component "+j.Component+": submit one that does", now)
 }

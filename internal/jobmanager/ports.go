@@ -39,7 +39,7 @@ type JobRule func(j *Job, now time.Time) ([]Event, error)
 // GroupRule changes a group, whose Jobs are all there, and returns what happened. It may run more than once.
 type GroupRule func(g *JobGroup, now time.Time) ([]Event, error)
 
-// Which names the jobs of an update; exactly one of IDs, ExecutableFor and LeaseOver is set.
+// Which names the jobs of an update; exactly one of IDs, ExecutableFor, LeaseOver and HeldBy is set.
 type Which struct {
 	// IDs of jobs; one that is not there is NOT_FOUND.
 	IDs []ID
@@ -48,10 +48,19 @@ type Which struct {
 	// what the first one won.
 	ExecutableFor *Agent
 	ClaimID       string
+	// HandOut makes a list of ExecutableFor for an agent that executes without asking: first what is reserved for
+	// it already, then what was never handed out, then what was, the oldest hand-out last. Each reservation of the
+	// agent that had run out is counted among its lapses, and ExecutableFor.Lapses is set to their number before
+	// the rule runs.
+	HandOut bool
 	// LeaseOver picks up to Limit jobs in progress whose lease ran out.
 	LeaseOver bool
-	Limit     int
-	Scope     Scope
+	// HeldBy picks up to Limit jobs with an id above After that this agent owns, or that are reserved for it,
+	// ordered by id.
+	HeldBy OwnerID
+	After  ID
+	Limit  int
+	Scope  Scope
 	// Actor is written into the events.
 	Actor string
 }
@@ -139,19 +148,27 @@ type Reader interface {
 	Job(ctx context.Context, scope Scope, id ID, load JobLoad) (*Job, error)
 	// Resource comes with its Job.
 	Resource(ctx context.Context, scope Scope, id ID) (*Resource, error)
-	// Kinds says of which kind each id is: "JobGroup", "Job" or "Resource"; ids that are nothing, or not in
+	// Kinds says of which kind each id is: "JobGroup", "Job", "Resource" or "Incompliance"; ids that are nothing, or not in
 	// the scope, are left out. One statement.
 	Kinds(ctx context.Context, scope Scope, ids []ID) (map[ID]string, error)
 	// Executable lists what the agent may claim now, oldest first, at most first jobs, with manifests.
 	Executable(ctx context.Context, agent Agent, page PageRequest) (*JobConnection, error)
 	// NextChance is the earliest time after since at which a job that no agent holds becomes claimable by time
-	// alone or is to be matched again, or a lease runs out; a lease that ran out before counts too, until its
+	// alone or is to be matched again, a notice is to be delivered again, or a lease runs out; a lease that ran out before counts too, until its
 	// expiry is written. Zero when there is none. It reads indexes, not the table.
 	NextChance(ctx context.Context, since time.Time) (time.Time, error)
-	// Unmatched lists groups with jobs that wait for a target and are due to be matched again, with their
-	// descriptor text and those jobs, at most limit.
+	// Unmatched lists groups with jobs that wait for a target, or that want another one, and are due to be matched
+	// again, with their descriptor text and those jobs, at most limit.
 	Unmatched(ctx context.Context, limit int) ([]*JobGroup, error)
 	Agents(ctx context.Context, query AgentQuery) (*AgentConnection, error)
+	// Incompliances gives a page of incompliances, newest first, each with its remediations.
+	Incompliances(ctx context.Context, query IncomplianceQuery) (*IncomplianceConnection, error)
+	// SilentAgents lists agents that were last heard of at or before since, whose resources were not yet
+	// marked, at most limit, with LastSeenAt.
+	SilentAgents(ctx context.Context, since time.Time, limit int) ([]*Agent, error)
+	// ExpiringOwners counts the agents that let a lease run out since then, or whose lease has run out now, and
+	// all agents with a job in progress. One statement.
+	ExpiringOwners(ctx context.Context, since time.Time) (expiring, all int, err error)
 	// Events after a revision, oldest first, at most limit. CURSOR_EXPIRED when they are no longer kept.
 	Events(ctx context.Context, after Revision, limit int) ([]*Event, error)
 	// EventPage is Events for a list of the API: filtered, in the scope, with a cursor as its place.
@@ -172,18 +189,55 @@ type Writer interface {
 	// used by somebody else in between: look it up again.
 	CreateGroup(ctx context.Context, group *JobGroup, events []Event, request Idempotency) error
 	// ChangeGroup runs the rule on a group and all its jobs, and stores what it changed; a group with Deleted
-	// set is removed with its jobs.
+	// set is removed with its jobs. Jobs that the rule appended to the group's are stored, those with Deleted set
+	// are removed, and do not come back with the group.
 	ChangeGroup(ctx context.Context, scope Scope, id ID, change GroupChange) (*JobGroup, error)
 	// UpdateJobs runs the rule on each job and stores what it changed, with the same number of statements for
-	// 1 or 500 jobs. The jobs come back as they are after it, without manifests, ordered by id, or as they
-	// were picked.
+	// 1 or 500 jobs. A job with Deleted set is removed. The jobs come back as they are after it, without manifests,
+	// ordered by id, or as they were picked.
 	UpdateJobs(ctx context.Context, which Which, rule JobRule) ([]*Job, error)
 	// RenewLeases extends, in one statement, each lease that the owner still holds at that epoch, by its own
 	// length from now, and gives the new ends. Those left out were refused.
 	RenewLeases(ctx context.Context, owner OwnerID, renewals []Renewal) (map[ID]time.Time, error)
-	// SeeAgent notes that an agent, known by its owner id alone, was heard of. Clusters nil leaves those it
-	// named before; without an orchestrator only an agent that is known already is touched.
-	SeeAgent(ctx context.Context, agent Agent) error
+	// SeeAgent notes that an agent, known by its owner id alone, was heard of, and gives it with the clusters that
+	// it serves (what it names, else what was set for it) and, where there are none, with those of Others that are
+	// present: heard of at or after present. Clusters nil leaves those it named before; without an orchestrator
+	// only an agent that is known already is touched, and the answer may be nil. Forgive sets its lapses to 0.
+	SeeAgent(ctx context.Context, sighting Sighting) (*Agent, error)
+	// SetAgent keeps the clusters that an admin set for an agent that names none, and gives the agent; an empty
+	// list takes them back.
+	// NOT_FOUND for an agent that was never heard of and comes without an orchestrator.
+	SetAgent(ctx context.Context, agent Agent) (*Agent, error)
+	// MarkSilent notes that the resources of an agent were marked, unless it was heard of since seenAt.
+	MarkSilent(ctx context.Context, owner OwnerID, seenAt time.Time) error
+	// RecordIncompliance finds the jobs that an incompliance is about, runs the rule on each, and stores the
+	// incompliance with their answers; its GroupID and Remediations are set then. A job is found by the group
+	// (Subject.AppInstance) and Subject.Picks on its component and the present and past names of its resource;
+	// without one, by the present or past uid of its resource, else by our own id of it. CONFLICT when its id is
+	// taken: look it up.
+	RecordIncompliance(ctx context.Context, scope Scope, actor string, incompliance *Incompliance, rule RemedyRule) error
+	// MarkAlive notes that the database is in use. Where the last mark is older than away, every lease that was
+	// live then gets its full length from now, in the same transaction, once; pardoned says how many.
+	MarkAlive(ctx context.Context, away time.Duration) (pardoned int, err error)
+	// PauseTakeover lets every lease that ends within length from now end then instead, unless that was done
+	// already within twice that length; paused says whether it was. The event says how many leases it was about.
+	PauseTakeover(ctx context.Context, length time.Duration, message string) (paused bool, err error)
+	// DueNotices takes up to limit notices for delivery, of each group its oldest one at most, and keeps others
+	// from taking them for as long as busy. To take one counts as an attempt: the notice says how many there were
+	// before. What waits behind a notice that was given up is not due until a
+	// deletion, which begins anew and does away with everything before it.
+	DueNotices(ctx context.Context, limit int, busy time.Duration) ([]*Notice, error)
+	// SettleNotice stores what became of a try to deliver, with its event.
+	SettleNotice(ctx context.Context, notice *Notice, result NoticeResult) error
+}
+
+// Sighting is an agent that was heard of.
+type Sighting struct {
+	Agent Agent
+	// Present is since when others must have been heard of to count as present.
+	Present time.Time
+	// Forgive says that it claimed what was handed out to it.
+	Forgive bool
 }
 
 // GroupChange is a change of a group as a user wants it.

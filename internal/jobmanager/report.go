@@ -44,7 +44,8 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 	if err := j.admits(f); err != nil {
 		return nil, err
 	}
-	if j.Type == DeleteDeployment {
+	gone := j.Type == DeleteDeployment || j.moving()
+	if gone {
 		report = ResourceReport{} // nothing runs any more, whatever was sent along
 	}
 	if err := report.Check(); err != nil {
@@ -53,7 +54,7 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 	former := j.former()
 	closed := j.finishAttempt(now)
 	j.Workload = WorkloadPresent
-	if j.Type == DeleteDeployment {
+	if gone {
 		j.Workload = WorkloadNone
 	}
 	event := j.event(JobFinished, former, now, fmt.Sprintf("%s finished it", j.Owner))
@@ -61,11 +62,16 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 	events := []Event{event}
 	// The resource changes in an event of its own, which begins where the first one ended: a watcher that
 	// follows the former values is told of each change once.
-	if j.Type == DeleteDeployment {
-		return append(events, j.dropResource(now)...), nil
+	if gone {
+		events = append(events, j.dropResource(now)...)
+	} else {
+		reported, err := j.applyReport(report, ids, now)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, reported...)
 	}
-	reported, err := j.applyReport(report, ids, now)
-	return append(events, reported...), err
+	return append(events, j.afterFinish(now)...), nil
 }
 
 // finishAttempt closes the attempt as finished, also one whose lease had run out.
@@ -74,7 +80,7 @@ func (j *Job) finishAttempt(now time.Time) *Attempt {
 	closed := j.closeAttempt(OutcomeFinished, "", now)
 	j.enter(Finished, now)
 	j.hold("", "", now)
-	j.NotBefore, j.LastError = time.Time{}, ""
+	j.NotBefore, j.Turn, j.Reservation, j.LastError = time.Time{}, Turn{}, Reservation{}, ""
 	return closed
 }
 
@@ -104,11 +110,11 @@ func (j *Job) Fail(f Fence, reason string, lc LifeCycle, now time.Time) ([]Event
 	closed := j.closeAttempt(OutcomeFailed, reason, now)
 	j.enter(Degraded, now)
 	j.hold("", "", now)
-	j.LastError = reason
+	j.LastError, j.Turn = reason, Turn{}
 	j.spaceNextAttempt(lc, now)
 	event := j.event(JobFailed, former, now, fmt.Sprintf("%s failed: %s", j.Owner, reason))
 	event.Attempt = closed
-	return []Event{event}, nil
+	return append([]Event{event}, j.afterFailure(lc, now)...), nil
 }
 
 // Release gives the job back untouched: Created, the attempt not counted. The agent undertakes that nothing
@@ -125,8 +131,8 @@ func (j *Job) Release(f Fence, now time.Time) ([]Event, error) {
 	closed := j.closeAttempt(OutcomeReleased, "", now)
 	j.enter(Created, now)
 	j.hold("", "", now)
-	j.Attempt--
-	j.NotBefore = time.Time{}
+	j.Attempt = max(0, j.Attempt-1) // it is 0 already where someone let it be tried again after its expiry
+	j.NotBefore, j.Turn = time.Time{}, Turn{}
 	if j.Type == CreateDeployment {
 		j.Owner = ""
 		j.Workload = WorkloadNone
@@ -137,14 +143,19 @@ func (j *Job) Release(f Fence, now time.Time) ([]Event, error) {
 	if j.Type == CreateDeployment {
 		events = append(events, j.dropResource(now)...)
 	}
-	return events, nil
+	return append(events, j.afterRelease(now)...), nil
 }
 
 // ReportResource takes the owner's word on what runs: it changes conditions, never the job. The epoch may be
 // as old as the owner's own last claim, so that a stop in between does not silence it; a takeover does
-// (STALE_OWNER). WRONG_STATE when the workload was already removed.
+// (STALE_OWNER), and an owner that was given the job without a claim sends the job's own. WRONG_STATE when the
+// workload was already removed.
 func (j *Job) ReportResource(f Fence, report ResourceReport, ids func() ID, now time.Time) ([]Event, error) {
-	if j.Owner != f.OwnerID || j.Last.OwnerID != f.OwnerID || f.Epoch < j.Last.Epoch || f.Epoch > j.Epoch {
+	oldest := j.Epoch
+	if j.Last.OwnerID == f.OwnerID {
+		oldest = j.Last.Epoch
+	}
+	if j.Owner != f.OwnerID || f.Epoch < oldest || f.Epoch > j.Epoch {
 		return nil, j.stale(f)
 	}
 	if j.Workload == WorkloadNone {

@@ -3,6 +3,7 @@ package jobmanager
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -147,6 +148,10 @@ func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) (
 	}
 	merged, changed := mergeConditions(next.Conditions, report.Conditions, now)
 	next.Conditions = merged
+	if r.silent() && !isNew && next.silent() { // its agent is heard again, and does not say how the workload does
+		next.Conditions = slices.DeleteFunc(merged, func(c Condition) bool { return c.Type == ConditionAvailable })
+		changed = true
+	}
 	changed = changed || isNew || j.Resource == nil || next.UID != r.UID || next.Name != r.Name
 	if !changed && now.Sub(r.SeenAt) < seenEvery {
 		return nil, nil
@@ -206,6 +211,38 @@ func transitionTime(report Condition, now time.Time) time.Time {
 		return now
 	}
 	return report.LastTransitionTime.UTC().Truncate(time.Microsecond)
+}
+
+// reasonSilent is the reason of Available=Unknown for an agent that was not heard of for its grace time.
+const reasonSilent = "AgentLeaseExpired"
+
+// Silence writes down that nobody knows how the workload does, for its agent is silent: Available=Unknown, never
+// False; the agent's next report sets it right. A resource that says so already is left alone.
+func (j *Job) Silence(now time.Time) []Event {
+	if j.Resource == nil || j.Workload == WorkloadNone || j.Resource.silent() {
+		return nil
+	}
+	former, next := j.former(), *j.Resource
+	unknown := Condition{
+		Type: ConditionAvailable, Status: StatusUnknown, Reason: reasonSilent,
+		Message: fmt.Sprintf("its agent %s is silent", j.Owner), LastTransitionTime: now,
+	}
+	next.Conditions, _ = mergeConditions(next.Conditions, []Condition{unknown}, now)
+	j.Resource = &next
+	return []Event{j.event(ResourceReported, former, now, fmt.Sprintf("%s is silent: nobody knows how %s does", j.Owner, j.Component))}
+}
+
+// silent says whether the resource's agent was silent for too long.
+func (r *Resource) silent() bool {
+	if r == nil {
+		return false
+	}
+	for _, c := range r.Conditions {
+		if c.Type == ConditionAvailable {
+			return c.Status == StatusUnknown && c.Reason == reasonSilent
+		}
+	}
+	return false
 }
 
 // conditionWords lists conditions for an event's message.

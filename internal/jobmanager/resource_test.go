@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
 
@@ -104,103 +102,5 @@ func TestReportsThatDoNotFitAreInvalid(t *testing.T) {
 		if err := report.Check(); jobmanager.CodeOf(err) != jobmanager.CodeInvalid {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestPhaseIsTheFirstThatFits(t *testing.T) {
-	t.Parallel()
-	const c, d = jobmanager.CreateDeployment, jobmanager.DeleteDeployment
-	type kind struct {
-		kind      jobmanager.JobType
-		state     jobmanager.JobState
-		unhealthy bool
-	}
-	tests := map[string]struct {
-		jobs []kind
-		want jobmanager.Phase
-	}{
-		"nothing left":            {[]kind{{d, jobmanager.Finished, false}}, jobmanager.PhaseStopped},
-		"only deletes":            {[]kind{{d, jobmanager.Created, false}, {d, jobmanager.Finished, false}}, jobmanager.PhaseStopping},
-		"a delete that failed":    {[]kind{{d, jobmanager.Degraded, false}}, jobmanager.PhaseStopping},
-		"one degraded":            {[]kind{{c, jobmanager.Degraded, false}, {c, jobmanager.Finished, false}}, jobmanager.PhaseDegraded},
-		"one unhealthy":           {[]kind{{c, jobmanager.Finished, true}, {c, jobmanager.Finished, false}}, jobmanager.PhaseDegraded},
-		"all finished":            {[]kind{{c, jobmanager.Finished, false}, {d, jobmanager.Finished, false}}, jobmanager.PhaseRunning},
-		"one progressing":         {[]kind{{c, jobmanager.Progressing, false}, {c, jobmanager.Created, false}}, jobmanager.PhaseDeploying},
-		"one finished of two":     {[]kind{{c, jobmanager.Finished, false}, {c, jobmanager.Created, false}}, jobmanager.PhaseDeploying},
-		"none taken up":           {[]kind{{c, jobmanager.Created, false}}, jobmanager.PhasePending},
-		"a delete beside a start": {[]kind{{d, jobmanager.Created, false}, {c, jobmanager.Created, false}}, jobmanager.PhasePending},
-	}
-	for name, test := range tests {
-		var tally jobmanager.Tally
-		for _, j := range test.jobs {
-			tally.Count(j.kind, j.state, j.unhealthy, 1)
-		}
-		if got := tally.Phase(); got != test.want {
-			t.Errorf("%s: %s, want %s", name, got, test.want)
-		}
-	}
-}
-
-func TestRepeatedClaimGetsTheSameEpoch(t *testing.T) {
-	t.Parallel()
-	claim := jobmanager.Claim{Agent: jobmanager.Agent{OwnerID: agentA, Orchestrator: "ocm"}, ID: "try-1", Length: time.Minute}
-	j := job(jobmanager.CreateDeployment, jobmanager.Created, jobmanager.WorkloadNone)
-	if _, err := j.Claim(claim, start); err != nil {
-		t.Fatal(err)
-	}
-	before := *j
-	events, err := j.Claim(claim, start.Add(time.Second))
-	if err != nil || len(events) != 0 || !cmp.Equal(before, *j) {
-		t.Errorf("the retry gave %v, %v and changed %s", events, err, cmp.Diff(before, *j))
-	}
-	claim.ID = "try-2"
-	if _, err := j.Claim(claim, start); jobmanager.CodeOf(err) != jobmanager.CodeNotClaimable {
-		t.Errorf("another claim while the lease lives: %v", err)
-	}
-}
-
-func TestAttemptsAreBoundedAndSpaced(t *testing.T) {
-	t.Parallel()
-	life := jobmanager.DefaultLifeCycle()
-	claim := jobmanager.Claim{Agent: jobmanager.Agent{OwnerID: agentA, Orchestrator: "ocm"}, Length: time.Minute}
-	j := job(jobmanager.CreateDeployment, jobmanager.Created, jobmanager.WorkloadNone)
-	now, waits := start, []time.Duration{}
-	for range life.MaxAttempts {
-		if _, err := j.Claim(claim, now); err != nil {
-			t.Fatal(err)
-		}
-		now = now.Add(time.Minute)
-		if events := j.Expire(life, now); len(events) != 1 {
-			t.Fatalf("%d events for a lease that ran out", len(events))
-		}
-		if j.Hold == "" {
-			waits = append(waits, j.NotBefore.Sub(now))
-			now = j.NotBefore
-		}
-	}
-	want := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second}
-	if diff := cmp.Diff(want, waits); diff != "" {
-		t.Error(diff)
-	}
-	waiting := j.Waiting(now)
-	if j.State != jobmanager.Degraded || waiting.Reason != "AttemptsExhausted" {
-		t.Errorf("after the last attempt it is %s, waiting %+v", j.State, waiting)
-	}
-}
-
-func TestLateFinishIsTakenWhileNobodyElseClaimed(t *testing.T) {
-	t.Parallel()
-	life := jobmanager.DefaultLifeCycle()
-	j := job(jobmanager.CreateDeployment, jobmanager.Progressing, jobmanager.WorkloadMaybe)
-	j.Attempt = life.MaxAttempts
-	late := start.Add(time.Hour)
-	j.Expire(life, late)
-	if j.Hold != jobmanager.HoldAttemptsExhausted {
-		t.Fatalf("the last attempt's end holds it with %q", j.Hold)
-	}
-	ids := func() jobmanager.ID { return "00000000-0000-7000-8000-00000000000f" }
-	_, err := j.Finish(jobmanager.Fence{OwnerID: agentA, Epoch: 4}, jobmanager.ResourceReport{}, ids, late)
-	if err != nil || j.State != jobmanager.Finished || j.Hold != "" || !j.Last.Ended(jobmanager.OutcomeFinished) {
-		t.Errorf("%v: %s, hold %q, last attempt %+v", err, j.State, j.Hold, j.Last)
 	}
 }

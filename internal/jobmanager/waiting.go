@@ -7,7 +7,8 @@ import (
 
 // Waiting tells why a job is not finished.
 type Waiting struct {
-	// Reason is one word: a hold's, or InProgress, BackingOff, HandedOut, AwaitingForExecution, AwaitingForOwner.
+	// Reason is one word: a hold's, or InProgress, BackingOff, HandedOut, AwaitingForExecution, AwaitingForOwner;
+	// of a finished job AwaitingForOtherTarget or AgentSilent.
 	Reason  string
 	Message string
 	Since   time.Time
@@ -25,10 +26,11 @@ type Presence struct {
 	Orchestrator time.Time
 }
 
-// Waiting says why the job is not finished; nil when it is. Without presence, agents count as never seen.
+// Waiting says why the job is not finished; nil when it is and nothing about it is open. Without presence, agents
+// count as never seen.
 func (j *Job) Waiting(now time.Time) *Waiting {
 	if j.State == Finished {
-		return nil
+		return j.waitingFinished()
 	}
 	seen := Presence{}
 	if j.Presence != nil {
@@ -47,6 +49,8 @@ func (j *Job) Waiting(now time.Time) *Waiting {
 	case j.Reservation.HeldAt(now):
 		w.Reason, w.Until = "HandedOut", j.Reservation.Until
 		w.Message = fmt.Sprintf("handed out to %s", j.Reservation.OwnerID)
+	case j.ManifestCount == 0 && !j.removes(): // they went while the job was handed out
+		w.Reason, w.Message = string(HoldNoManifests), "the descriptor carries no manifest for component "+j.Component+": submit one that does"
 	case j.Owner == "" || j.openTo(""):
 		w.Reason, w.AgentLastSeenAt = "AwaitingForExecution", seen.Orchestrator
 		w.Message = fmt.Sprintf("waiting for an agent of orchestrator %s on %s: %s", j.Orchestrator, j.cluster(), lastSeen(seen.Orchestrator))
@@ -55,6 +59,29 @@ func (j *Job) Waiting(now time.Time) *Waiting {
 		w.Message = fmt.Sprintf("waiting for its owner %s: %s", j.Owner, lastSeen(seen.Owner))
 	}
 	return w
+}
+
+// waitingFinished says what is open about a job whose work is done: it is to move and has no other target yet, or
+// its agent is silent.
+func (j *Job) waitingFinished() *Waiting {
+	seen := Presence{}
+	if j.Presence != nil {
+		seen = *j.Presence
+	}
+	switch {
+	case !j.NextAsk().IsZero():
+		message := "it is to move: the Matchmaker is asked for another target"
+		if j.Move.Reason != "" {
+			message = "it is to move: " + j.Move.Reason
+		}
+		return &Waiting{Reason: "AwaitingForOtherTarget", Message: message, Since: j.Since, Until: j.Move.NotBefore}
+	case j.Resource.silent():
+		return &Waiting{
+			Reason: "AgentSilent", Since: j.Since, AgentLastSeenAt: seen.Owner,
+			Message: fmt.Sprintf("nobody knows how it does: its agent %s is silent, %s", j.Owner, lastSeen(seen.Owner)),
+		}
+	}
+	return nil
 }
 
 func lastSeen(at time.Time) string {

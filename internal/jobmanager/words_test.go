@@ -75,30 +75,6 @@ func TestErrorsShowASentenceAndKeepTheCause(t *testing.T) {
 	}
 }
 
-func TestEveryUnfinishedJobSaysWhyItWaits(t *testing.T) {
-	t.Parallel()
-	reasons := map[string]string{
-		"create/created": "AwaitingForExecution", "create/created, no target": "AwaitingForTarget",
-		"create/created, handed out to b": "HandedOut", "create/progressing": "InProgress",
-		"create/progressing, lease over": "AwaitingForExecution", "create/degraded, backing off": "BackingOff",
-		"create/degraded, exhausted": "AttemptsExhausted", "create/degraded": "AwaitingForExecution",
-		"delete/created": "AwaitingForOwner", "update/degraded": "AwaitingForOwner", "create/degraded, present": "AwaitingForOwner",
-	}
-	for name, reason := range reasons {
-		j := situations()[name]()
-		j.Presence = &jobmanager.Presence{Owner: start, Orchestrator: start}
-		waiting := j.Waiting(start)
-		if waiting == nil || waiting.Reason != reason || waiting.Message == "" || waiting.Since.IsZero() {
-			t.Errorf("%s waits with %+v, want %s", name, waiting, reason)
-		}
-	}
-	for name, situation := range situations() {
-		if j := situation(); (j.Waiting(start) == nil) != (j.State == jobmanager.Finished) {
-			t.Errorf("%s: waiting is %+v", name, j.Waiting(start))
-		}
-	}
-}
-
 func TestRightsAreRoles(t *testing.T) {
 	t.Parallel()
 	agent := jobmanager.Principal{Name: "a", Roles: []jobmanager.Role{jobmanager.RoleAgent}}

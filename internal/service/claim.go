@@ -70,7 +70,7 @@ func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input C
 	if _, err := jobmanager.NewPageRequest(&first, nil); err != nil {
 		return nil, err
 	}
-	which := by(p, string(agent.OwnerID), jobmanager.Which{ExecutableFor: &agent, ClaimID: claim.ID, Limit: first})
+	which := by(p, string(agent.OwnerID), jobmanager.Which{ExecutableFor: &claim.Agent, ClaimID: claim.ID, Limit: first})
 	jobs, err := s.Store.UpdateJobs(ctx, which, claimRule(claim))
 	if err != nil {
 		return nil, err
@@ -80,14 +80,14 @@ func (s *Service) ClaimJobs(ctx context.Context, p jobmanager.Principal, input C
 
 // claim checks what an agent sent with a claim.
 func (s *Service) claim(ctx context.Context, p jobmanager.Principal, agent jobmanager.Agent, leaseSeconds *int, id jobmanager.Text) (jobmanager.Claim, error) {
+	agent, err := s.agentCalls(ctx, p, agent)
 	claim := jobmanager.Claim{Agent: agent, ID: string(id)}
-	if err := s.agentCalls(ctx, p, agent); err != nil {
+	if err != nil {
 		return claim, err
 	}
 	if err := jobmanager.CheckText("claimId", string(id), longestKey); err != nil {
 		return claim, err
 	}
-	var err error
 	claim.Length, err = s.LifeCycle.LeaseLength(leaseSeconds)
 	return claim, err
 }

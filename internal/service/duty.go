@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -12,17 +13,23 @@ import (
 // batch is how many jobs one round of a duty takes on.
 const batch = 200
 
-// Run does what the server does by itself until ctx ends: it writes down leases that ran out, wakes the
-// agents' subscriptions when time alone has made jobs executable, and asks again for targets. Every replica may
-// run it: each change is guarded by the store. A database that is away delays it and does not end it.
+// Run does what the server does by itself until ctx ends: it writes down leases that ran out and agents that fell
+// silent, wakes the agents' subscriptions when time alone has made jobs executable, asks again for targets, and
+// tells the Policy Manager. Every replica may run it: each change is guarded by the store. A database that is away
+// delays it and does not end it.
 func (s *Service) Run(ctx context.Context) error {
-	// The Matchmaker may take its time; leases do not wait for it.
-	matchDue := make(chan struct{}, 1)
-	var matching sync.WaitGroup
-	matching.Go(func() { s.rematchWhen(ctx, matchDue) })
-	defer matching.Wait()
+	// Peers may take their time; leases do not wait for them.
+	peers := []*errand{
+		{name: "match jobs again", do: s.rematch, due: make(chan struct{}, 1)},
+		{name: "tell the Policy Manager", do: s.notify, due: make(chan struct{}, 1)},
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, e := range peers {
+		running.Go(func() { s.runWhenDue(ctx, e) })
+	}
 	for ctx.Err() == nil {
-		if err := s.watchTime(ctx, matchDue); err != nil {
+		if err := s.watchTime(ctx, peers); err != nil {
 			s.tried(ctx, "look for what is due", err)
 			s.pause(ctx)
 		}
@@ -30,13 +37,35 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
+// errand is a duty that asks a peer, in a goroutine of its own.
+type errand struct {
+	name string
+	do   func(context.Context) error
+	due  chan struct{}
+}
+
+// runWhenDue does the errand each time it is due.
+func (s *Service) runWhenDue(ctx context.Context, e *errand) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.due:
+			s.tried(ctx, e.name, e.do(ctx))
+		}
+	}
+}
+
 // watchTime does what is due, moment after moment, until ctx ends or the database fails.
-func (s *Service) watchTime(ctx context.Context, matchDue chan<- struct{}) error {
+func (s *Service) watchTime(ctx context.Context, peers []*errand) error {
 	revision, err := s.head(ctx)
 	if err != nil {
 		return err
 	}
 	since, poll := s.Clock.Now(), s.Clock.After(ctx, s.Pace.Poll)
+	if err := s.perform(ctx, peers); err != nil { // first of all: was the server away?
+		return err
+	}
 	s.chance.ring() // whatever became due while nobody looked
 	for ctx.Err() == nil {
 		next, err := s.Store.NextChance(ctx, since)
@@ -50,7 +79,7 @@ func (s *Service) watchTime(ctx context.Context, matchDue chan<- struct{}) error
 		}
 		if next.After(since) && !next.After(now) {
 			since = now // what is due by then is done now, or somebody else does it
-			if err := s.perform(ctx, matchDue); err != nil {
+			if err := s.perform(ctx, peers); err != nil {
 				return err
 			}
 			s.chance.ring()
@@ -64,7 +93,7 @@ func (s *Service) watchTime(ctx context.Context, matchDue chan<- struct{}) error
 		case <-s.Clock.After(soon, s.untilNext(next, now)):
 		case <-poll:
 			poll = s.Clock.After(ctx, s.Pace.Poll)
-			err = s.perform(ctx, matchDue)
+			err = s.perform(ctx, peers)
 		}
 		stop()
 		if err != nil {
@@ -92,25 +121,27 @@ func (s *Service) pause(ctx context.Context) {
 	}
 }
 
-// perform does what is due.
-func (s *Service) perform(ctx context.Context, matchDue chan<- struct{}) error {
-	select {
-	case matchDue <- struct{}{}:
-	default: // it is asked already
+// perform does what is due. The mark that the database is in use comes first: leases that were live when the
+// server went away must not run out before they got their time again.
+func (s *Service) perform(ctx context.Context, peers []*errand) error {
+	pardoned, err := s.Store.MarkAlive(ctx, s.Pace.Away)
+	if err != nil {
+		return err
 	}
-	return s.expire(ctx)
-}
-
-// rematchWhen asks for targets each time it is told to.
-func (s *Service) rematchWhen(ctx context.Context, due <-chan struct{}) {
-	for {
+	if pardoned > 0 {
+		s.Metrics.LeasesPardoned.Add(float64(pardoned))
+		s.Logger.WarnContext(ctx, "the server was away: leases that were live then got their full length anew", "leases", pardoned)
+	}
+	for _, e := range peers {
 		select {
-		case <-ctx.Done():
-			return
-		case <-due:
-			s.tried(ctx, "match jobs again", s.rematch(ctx))
+		case e.due <- struct{}{}:
+		default: // it is asked already
 		}
 	}
+	if err := s.silence(ctx); err != nil {
+		return err
+	}
+	return s.expire(ctx)
 }
 
 // tried logs a duty that failed; it is tried again at the next round.
@@ -140,19 +171,74 @@ func (s *Service) skip(ctx context.Context, revision jobmanager.Revision) (jobma
 	}
 }
 
-// expire writes down every lease that ran out.
+// expire writes down every lease that ran out, unless so many agents fell silent at once that the fault is
+// rather on this side.
 func (s *Service) expire(ctx context.Context) error {
+	if paused, err := s.brake(ctx); err != nil || paused {
+		return err
+	}
 	for {
 		which := byServer(jobmanager.Which{LeaseOver: true, Limit: batch})
 		jobs, err := s.Store.UpdateJobs(ctx, which, expireRule(s.LifeCycle))
+		s.Metrics.LeasesExpired.Add(float64(len(jobs)))
 		if err != nil || len(jobs) < batch {
 			return err
 		}
 	}
 }
 
+// brake pauses takeover for one lease length, once, when too many agents let their leases run out within one.
+func (s *Service) brake(ctx context.Context) (paused bool, err error) {
+	length := s.LifeCycle.Lease
+	expiring, all, err := s.Store.ExpiringOwners(ctx, s.Clock.Now().Add(-length))
+	if err != nil || !jobmanager.TooManyExpiring(expiring, all) {
+		return false, err
+	}
+	message := fmt.Sprintf("the leases of %d of %d agents ran out within %s: takeover pauses for as long", expiring, all, length)
+	paused, err = s.Store.PauseTakeover(ctx, length, message)
+	if paused {
+		s.Metrics.TakeoverPauses.Inc()
+		s.Logger.ErrorContext(ctx, "takeover pauses: too many agents fell silent at once", "agents", expiring, "of", all, "for", length)
+	}
+	return paused, err
+}
+
+// silence marks the resources of agents that were not heard of for their grace time. An agent is done with once
+// all its resources are: one that speaks up meanwhile sets them right itself.
+func (s *Service) silence(ctx context.Context) error {
+	agents, err := s.Store.SilentAgents(ctx, s.Clock.Now().Add(-s.LifeCycle.Grace), batch)
+	if err != nil {
+		return err
+	}
+	for _, agent := range agents {
+		if err := s.silenceAgent(ctx, agent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) silenceAgent(ctx context.Context, agent *jobmanager.Agent) error {
+	which := byServer(jobmanager.Which{HeldBy: agent.OwnerID, Limit: batch})
+	for {
+		jobs, err := s.Store.UpdateJobs(ctx, which, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+			if j.Owner != agent.OwnerID {
+				return nil, nil // only handed out to it
+			}
+			return j.Silence(now), nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(jobs) < batch {
+			return s.Store.MarkSilent(ctx, agent.OwnerID, agent.LastSeenAt)
+		}
+		which.After = jobs[len(jobs)-1].ID
+	}
+}
+
 // rematch asks for targets for the jobs that wait for one and are due, one call of the Matchmaker for each
-// group, with the service's own token (none, until the server has one of its own). A Matchmaker that is down
+// group, with the service's own token. A Matchmaker that is down
 // ends the round: the other groups are due at the next one.
 func (s *Service) rematch(ctx context.Context) error {
 	groups, err := s.Store.Unmatched(ctx, batch)
@@ -174,7 +260,11 @@ func (s *Service) rematch(ctx context.Context) error {
 // that the Matchmaker could not be asked.
 func (s *Service) rematchGroup(ctx context.Context, group *jobmanager.JobGroup) (down bool, err error) {
 	descriptor, _ := s.Parser.Parse(group.Descriptor) // it was accepted when the group was made
-	matches, refusal := s.Matchmaker.Match(ctx, descriptor, group.Descriptor, jobmanager.Token{})
+	token, err := s.Token()
+	if err != nil {
+		return false, err
+	}
+	matches, refusal := s.Matchmaker.Match(ctx, descriptor, group.Descriptor, token)
 	if refusal != nil && ctx.Err() == nil {
 		s.Logger.WarnContext(ctx, "no targets for a group that waits for them; trying again later", "group", group.ID, "error", refusal)
 	}
@@ -195,7 +285,8 @@ func (s *Service) rematchGroup(ctx context.Context, group *jobmanager.JobGroup) 
 		if refusal != nil {
 			match.Reason = jobmanager.Sentence(refusal)
 		}
-		return j.Rematch(match, types[j.Component], s.LifeCycle, now), nil
+		events := j.Rematch(match, types[j.Component], s.LifeCycle, now)
+		return append(events, j.Relocate(match, types[j.Component], s.LifeCycle, now)...), nil
 	})
 	if jobmanager.CodeOf(err) == jobmanager.CodeNotFound {
 		err = nil // deleted meanwhile

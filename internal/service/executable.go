@@ -9,7 +9,8 @@ import (
 
 // ExecutableJobs lists what the agent may claim now, oldest first. Agents may.
 func (s *Service) ExecutableJobs(ctx context.Context, p jobmanager.Principal, agent jobmanager.Agent, page jobmanager.PageRequest) (*jobmanager.JobConnection, error) {
-	if err := s.agentCalls(ctx, p, agent); err != nil {
+	agent, err := s.agentCalls(ctx, p, agent)
+	if err != nil {
 		return nil, err
 	}
 	return s.Store.Executable(ctx, agent, page)
@@ -17,7 +18,9 @@ func (s *Service) ExecutableJobs(ctx context.Context, p jobmanager.Principal, ag
 
 // offering is one agent's subscription to executable jobs.
 type offering struct {
+	// agent is with the clusters that it serves; named are those that it names itself.
 	agent jobmanager.Agent
+	named []string
 	// revision up to which the log was looked at.
 	revision jobmanager.Revision
 	// offered are the jobs that were sent and are still executable; they are not sent again.
@@ -32,7 +35,9 @@ type offering struct {
 // job the moment it becomes so. An open watch is the agent's presence. Agents may. The channel is closed
 // when ctx ends; ended is told why when it is closed before.
 func (s *Service) WatchExecutable(ctx context.Context, p jobmanager.Principal, agent jobmanager.Agent, ended func(error)) (<-chan *jobmanager.Job, error) {
-	if err := s.agentCalls(ctx, p, agent); err != nil {
+	clusters := agent.Clusters
+	agent, err := s.agentCalls(ctx, p, agent)
+	if err != nil {
 		return nil, err
 	}
 	revision, err := s.head(ctx)
@@ -40,7 +45,7 @@ func (s *Service) WatchExecutable(ctx context.Context, p jobmanager.Principal, a
 		return nil, err
 	}
 	out := make(chan *jobmanager.Job)
-	watch := &offering{agent: agent, revision: revision, offered: map[jobmanager.ID]bool{}, out: out}
+	watch := &offering{agent: agent, named: clusters, revision: revision, offered: map[jobmanager.ID]bool{}, out: out}
 	s.watchers.Go(func() {
 		defer close(out)
 		if err := s.offer(ctx, watch); err != nil && ctx.Err() == nil {
@@ -82,9 +87,17 @@ func (s *Service) offer(ctx context.Context, w *offering) error {
 			list = true
 		case <-seen:
 			seen = s.Clock.After(ctx, s.Pace.Seen)
-			s.heard(ctx, w.agent)
+			list = s.stillThere(ctx, w)
 		}
 	}
+}
+
+// stillThere notes the agent's presence and says whether it serves other clusters than before.
+func (s *Service) stillThere(ctx context.Context, w *offering) bool {
+	agent := s.heard(ctx, jobmanager.Agent{OwnerID: w.agent.OwnerID, Orchestrator: w.agent.Orchestrator, Clusters: w.named})
+	same := slices.Equal(agent.Clusters, w.agent.Clusters) && slices.Equal(agent.Others, w.agent.Others)
+	w.agent = agent
+	return !same
 }
 
 // offerWhatIsThere offers the whole list, or only what the log tells.

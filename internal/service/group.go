@@ -28,17 +28,31 @@ func (s *Service) StopJobGroup(ctx context.Context, p jobmanager.Principal, inpu
 	if err != nil {
 		return nil, err
 	}
-	if group, err := s.earlier(ctx, p, request); err != nil || group != nil {
-		return &StopJobGroupPayload{group}, err
-	}
-	request.Result = input.JobGroupID
-	group, err := s.Store.ChangeGroup(ctx, p.Scope(), input.JobGroupID, jobmanager.GroupChange{
-		Actor: p.Name, Request: request, Rule: stopRule(input.ExpectedVersion),
+	group, err := s.once(ctx, p, request, func() (*jobmanager.JobGroup, error) {
+		return s.change(ctx, p, input.JobGroupID, request, stopRule(input.ExpectedVersion))
 	})
-	if overtaken(request, err) {
-		group, err = s.earlier(ctx, p, request)
-	}
 	return &StopJobGroupPayload{group}, err
+}
+
+// change runs a person's rule on one application, under the name of its request.
+func (s *Service) change(ctx context.Context, p jobmanager.Principal, id jobmanager.ID, request jobmanager.Idempotency, rule jobmanager.GroupRule) (*jobmanager.JobGroup, error) {
+	request.Result = id
+	return s.Store.ChangeGroup(ctx, p.Scope(), id, jobmanager.GroupChange{Actor: p.Name, Request: request, Rule: rule})
+}
+
+// once does what a request asks, unless an earlier one with the same key did it, also one that overtook this: then
+// the group is given as it is.
+func (s *Service) once(ctx context.Context, p jobmanager.Principal, request jobmanager.Idempotency, do func() (*jobmanager.JobGroup, error)) (*jobmanager.JobGroup, error) {
+	if group, err := s.earlier(ctx, p, request); err != nil || group != nil {
+		return group, err
+	}
+	group, err := do()
+	if overtaken(request, err) {
+		if done, again := s.earlier(ctx, p, request); done != nil || again != nil {
+			return done, again
+		}
+	}
+	return group, err
 }
 
 // DeleteJobGroupInput is an application to delete.

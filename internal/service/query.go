@@ -97,6 +97,7 @@ func (s *Service) Nodes(ctx context.Context, p jobmanager.Principal, ids []jobma
 		s.findGroups(ctx, p, byKind["JobGroup"], groups, found),
 		s.findJobs(ctx, p, jobmanager.JobQuery{Filter: jobmanager.JobFilter{IDs: byKind["Job"]}, Load: jobs}, found),
 		s.findJobs(ctx, p, jobmanager.JobQuery{ResourceIDs: byKind["Resource"]}, found),
+		s.findIncompliances(ctx, p, byKind["Incompliance"], found),
 	)
 	if err != nil {
 		return nil, err
@@ -121,6 +122,23 @@ func (s *Service) findGroups(ctx context.Context, p jobmanager.Principal, ids []
 	}
 	for _, group := range page.Nodes() {
 		found[group.ID] = group
+	}
+	return nil
+}
+
+// findIncompliances reads incompliances by their ids, in one page.
+func (s *Service) findIncompliances(ctx context.Context, p jobmanager.Principal, ids []jobmanager.ID, found map[jobmanager.ID]jobmanager.Node) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	page, err := s.Incompliances(ctx, p, jobmanager.IncomplianceQuery{
+		Filter: jobmanager.IncomplianceFilter{IDs: ids}, Page: jobmanager.PageRequest{First: mostNodes},
+	})
+	if err != nil {
+		return err
+	}
+	for _, incompliance := range page.Nodes() {
+		found[incompliance.ID] = incompliance
 	}
 	return nil
 }

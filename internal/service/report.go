@@ -87,10 +87,7 @@ func (s *Service) FinishJob(ctx context.Context, p jobmanager.Principal, input F
 
 // FailJob reports that the attempt failed. Agents may. Errors as FinishJob.
 func (s *Service) FailJob(ctx context.Context, p jobmanager.Principal, input FailJobInput) (*FailJobPayload, error) {
-	if strings.TrimSpace(input.Reason) == "" {
-		return nil, jobmanager.Errorf(jobmanager.CodeInvalid, "reason must not be empty: it is shown to whoever asks why the job is not running")
-	}
-	if err := jobmanager.CheckText("reason", input.Reason, longestReason); err != nil {
+	if err := checkReason(input.Reason); err != nil {
 		return nil, err
 	}
 	fence := jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}
@@ -98,6 +95,14 @@ func (s *Service) FailJob(ctx context.Context, p jobmanager.Principal, input Fai
 		return j.Fail(fence, input.Reason, s.LifeCycle, now)
 	})
 	return &FailJobPayload{job}, err
+}
+
+// checkReason refuses a reason that tells nothing or too much.
+func checkReason(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return jobmanager.Errorf(jobmanager.CodeInvalid, "reason must not be empty: it is shown to whoever asks why the job is not running")
+	}
+	return jobmanager.CheckText("reason", reason, longestReason)
 }
 
 // ReleaseJob gives a claimed job back untouched. Agents may. Errors as FinishJob.

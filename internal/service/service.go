@@ -14,7 +14,7 @@ import (
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
 
-// Config is what a Service is made of; every field is needed.
+// Config is what a Service is made of; every field is needed, but for the PolicyManager.
 type Config struct {
 	Store      jobmanager.Store
 	Log        jobmanager.Log
@@ -22,10 +22,16 @@ type Config struct {
 	IDs        jobmanager.IDs
 	Parser     jobmanager.Parser
 	Matchmaker jobmanager.Matchmaker
-	LifeCycle  jobmanager.LifeCycle
-	Logger     *slog.Logger
-	Info       Info
-	Pace       Pace
+	// PolicyManager is told of groups as NoticeLimits say; nil when there is none.
+	PolicyManager jobmanager.PolicyManager
+	NoticeLimits  jobmanager.NoticeLimits
+	// Token gives the server's own token, for what it asks of peers by itself; an empty one when it has none.
+	Token     func() (jobmanager.Token, error)
+	LifeCycle jobmanager.LifeCycle
+	Metrics   *Metrics
+	Logger    *slog.Logger
+	Info      Info
+	Pace      Pace
 }
 
 // Info is what the server tells of itself.
@@ -42,11 +48,14 @@ type Pace struct {
 	Bookmark time.Duration
 	// Seen is how coarsely the presence of agents is noted.
 	Seen time.Duration
+	// Away is how long the database may go without the mark of a server before the servers count as having been
+	// away; each marks it with every poll.
+	Away time.Duration
 }
 
 // DefaultPace suits a server.
 func DefaultPace() Pace {
-	return Pace{Poll: 5 * time.Second, Bookmark: 30 * time.Second, Seen: 10 * time.Second}
+	return Pace{Poll: 5 * time.Second, Bookmark: 30 * time.Second, Seen: 10 * time.Second, Away: 15 * time.Second}
 }
 
 // Service is the one implementation of everything that the doors offer.

@@ -52,11 +52,19 @@ func (s *Service) CreateJobGroup(ctx context.Context, p jobmanager.Principal, in
 	if err != nil {
 		return nil, err
 	}
-	if payload.JobGroup, err = s.earlier(ctx, p, request); err != nil || payload.JobGroup != nil {
-		return payload, err
-	}
 	submission := jobmanager.Submission{Tenant: p.Tenant, Descriptor: descriptor, Text: input.Descriptor}
-	if err := s.match(ctx, p, &submission, input); err != nil {
+	payload.JobGroup, err = s.once(ctx, p, request, func() (*jobmanager.JobGroup, error) {
+		return s.create(ctx, p, submission, accepts(input.OnMatchmakerDown), request)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return payload, nil
+}
+
+// create makes the group of a submission; later says that it may be matched later when the Matchmaker is down.
+func (s *Service) create(ctx context.Context, p jobmanager.Principal, submission jobmanager.Submission, later bool, request jobmanager.Idempotency) (*jobmanager.JobGroup, error) {
+	if err := s.match(ctx, p, &submission, later); err != nil {
 		return nil, err
 	}
 	group, events := jobmanager.NewJobGroup(submission, s.LifeCycle, s.IDs, s.Clock.Now())
@@ -65,15 +73,13 @@ func (s *Service) CreateJobGroup(ctx context.Context, p jobmanager.Principal, in
 	}
 	request.Result = group.ID
 	if err := s.Store.CreateGroup(ctx, group, events, request); err != nil {
-		if overtaken(request, err) {
-			payload.JobGroup, err = s.earlier(ctx, p, request)
-			return payload, err
-		}
 		return nil, fmt.Errorf("create group %s: %w", group.Name, err)
 	}
-	payload.JobGroup = group
-	return payload, nil
+	return group, nil
 }
+
+// accepts says whether the caller lets its components be matched later.
+func accepts(choice *OnMatchmakerDown) bool { return choice != nil && *choice == AcceptWhenDown }
 
 // refusal is the error of a descriptor that cannot be used.
 func refusal(first jobmanager.Finding, findings []jobmanager.Finding) error {
@@ -94,14 +100,13 @@ func refusal(first jobmanager.Finding, findings []jobmanager.Finding) error {
 }
 
 // match asks for targets; no answer is no error where the caller accepts to be matched later.
-func (s *Service) match(ctx context.Context, p jobmanager.Principal, submission *jobmanager.Submission, input CreateJobGroupInput) error {
+func (s *Service) match(ctx context.Context, p jobmanager.Principal, submission *jobmanager.Submission, later bool) error {
 	var err error
 	submission.Matches, err = s.Matchmaker.Match(ctx, submission.Descriptor, submission.Text, p.Token)
 	if err == nil {
 		return nil
 	}
-	accept := input.OnMatchmakerDown != nil && *input.OnMatchmakerDown == AcceptWhenDown
-	if accept && jobmanager.CodeOf(err) == jobmanager.CodeUnavailable {
+	if later && jobmanager.CodeOf(err) == jobmanager.CodeUnavailable {
 		s.Logger.WarnContext(ctx, "accepted a descriptor without targets", "application", submission.Descriptor.Name, "error", err)
 		submission.Matches, submission.Unanswered = nil, jobmanager.Sentence(err)
 		return nil

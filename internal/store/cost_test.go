@@ -68,85 +68,219 @@ func mustCreate(t testing.TB, s *store.Store, n int) *jobmanager.JobGroup {
 
 func TestTheNumberOfStatementsDoesNotDependOnTheNumberOfJobs(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, url string) {
-		costs := map[int]map[string]string{}
-		for _, n := range []int{1, jobmanager.LongestPage} {
-			costs[n] = costOfLife(t, url, n)
-			if strings.HasPrefix(url, "sqlite") {
-				url = sqliteURL(t)
-			} else {
-				url = postgresURL(t)
+	sizes := map[string]struct {
+		few, many int
+		costs     func(t *testing.T, url string, n int) map[string]string
+	}{
+		"a page of jobs":       {1, jobmanager.LongestPage, costOfLife},
+		"a claim of a hundred": {1, 100, costOfClaims},
+		"an update of a group": {5, 200, costOfUpdate},
+	}
+	for name, size := range sizes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for kind, url := range map[string]func(testing.TB) string{"sqlite": sqliteURL, "postgres": postgresURL} {
+				t.Run(kind, func(t *testing.T) {
+					t.Parallel()
+					few, many := size.costs(t, url(t), size.few), size.costs(t, url(t), size.many)
+					for verb, cost := range few {
+						if many[verb] != cost || cost == "" {
+							t.Errorf("%s: %d take %q, %d take %q", verb, size.few, cost, size.many, many[verb])
+						}
+					}
+					if renewal, wanted := few["renew"]; wanted && renewal != "UPDATE" {
+						t.Errorf("a renewal takes %q, want one statement", renewal)
+					}
+				})
 			}
-		}
-		for verb, one := range costs[1] {
-			if many := costs[jobmanager.LongestPage][verb]; many != one || one == "" {
-				t.Errorf("%s: one job takes %q, 500 take %q", verb, one, many)
-			}
-		}
-		if renewal := costs[1]["renew"]; renewal != "UPDATE" {
-			t.Errorf("a renewal takes %q, want one statement", renewal)
+		})
+	}
+}
+
+// life is a group whose steps are counted.
+type life struct {
+	t     *testing.T
+	s     *store.Store
+	count *counting
+	group *jobmanager.JobGroup
+	agent jobmanager.Agent
+	costs map[string]string // the statements of each step
+}
+
+func newLife(t *testing.T, url string, n int) *life {
+	l := &life{
+		t: t, s: mustMigrate(t, store.Config{URL: url}), count: &counting{}, costs: map[string]string{},
+		agent: jobmanager.Agent{OwnerID: "a", Orchestrator: "ocm"},
+	}
+	l.s.Watch(l.count)
+	l.step("create", func() { l.group = mustCreate(t, l.s, n) })
+	return l
+}
+
+func (l *life) step(name string, do func()) { l.costs[name] = l.count.during(do) }
+
+func (l *life) ids() []jobmanager.ID {
+	ids := make([]jobmanager.ID, len(l.group.Jobs))
+	for i, job := range l.group.Jobs {
+		ids[i] = job.ID
+	}
+	return ids
+}
+
+// update is a step that runs a rule on as many jobs as the group has.
+func (l *life) update(name string, which jobmanager.Which, rule jobmanager.JobRule) {
+	l.t.Helper()
+	which.Scope, which.Limit = jobmanager.Scope{All: true}, len(l.group.Jobs)
+	l.step(name, func() {
+		jobs, err := l.s.UpdateJobs(l.t.Context(), which, rule)
+		if err != nil || len(jobs) != len(l.group.Jobs) {
+			l.t.Fatalf("%s: %d of %d jobs were updated: %v", name, len(jobs), len(l.group.Jobs), err)
 		}
 	})
 }
 
-// costOfLife leads n jobs through their life and gives the statements of each step.
+// change is a step that runs a rule on the group.
+func (l *life) change(name string, rule jobmanager.GroupRule) {
+	l.t.Helper()
+	l.step(name, func() {
+		if _, err := l.s.ChangeGroup(l.t.Context(), jobmanager.Scope{All: true}, l.group.ID, jobmanager.GroupChange{Rule: rule}); err != nil {
+			l.t.Fatalf("%s: %v", name, err)
+		}
+	})
+}
+
+func (l *life) claim(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+	return j.Claim(jobmanager.Claim{Agent: l.agent, Length: time.Minute}, now)
+}
+
+func (l *life) finish(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+	return j.Finish(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u"}, newID, now)
+}
+
+// costOfLife leads n jobs through their life.
 func costOfLife(t *testing.T, url string, n int) map[string]string {
 	t.Helper()
-	s := mustMigrate(t, store.Config{URL: url})
-	count := &counting{}
-	s.Watch(count)
-	all, agent := jobmanager.Scope{All: true}, jobmanager.Agent{OwnerID: "a", Orchestrator: "ocm"}
-	costs := map[string]string{}
-	var group *jobmanager.JobGroup
-	costs["create"] = count.during(func() { group = mustCreate(t, s, n) })
-	update := func(which jobmanager.Which, rule jobmanager.JobRule) {
-		which.Scope = all
-		if jobs, err := s.UpdateJobs(t.Context(), which, rule); err != nil || len(jobs) != n {
-			t.Fatalf("%d of %d jobs were updated: %v", len(jobs), n, err)
+	l := newLife(t, url, n)
+	l.update("hand out", jobmanager.Which{ExecutableFor: &l.agent, HandOut: true}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		j.HandOut(l.agent, jobmanager.DefaultLifeCycle(), now)
+		return nil, nil
+	})
+	l.update("claim", jobmanager.Which{ExecutableFor: &l.agent}, l.claim)
+	l.renew()
+	l.update("finish", jobmanager.Which{IDs: l.ids()}, l.finish)
+	l.update("report", jobmanager.Which{IDs: l.ids()}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		return j.ReportResource(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u2", Name: "renamed"}, newID, now)
+	})
+	l.remedy()
+	l.update("claim remedies", jobmanager.Which{ExecutableFor: &l.agent}, l.claim)
+	l.update("finish remedies", jobmanager.Which{IDs: l.ids()}, l.finish)
+	l.read()
+	l.update("silence", jobmanager.Which{HeldBy: "a"}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		return j.Silence(now), nil
+	})
+	l.change("stop", func(g *jobmanager.JobGroup, now time.Time) ([]jobmanager.Event, error) { return g.Stop(now), nil })
+	l.update("claim deletes", jobmanager.Which{ExecutableFor: &l.agent}, l.claim)
+	l.update("finish deletes", jobmanager.Which{IDs: l.ids()}, l.finish)
+	l.update("discard", jobmanager.Which{IDs: l.ids()}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) { return j.Discard(now) })
+	l.group = mustCreate(t, l.s, n)
+	l.change("delete", func(g *jobmanager.JobGroup, _ time.Time) ([]jobmanager.Event, error) {
+		g.Deleted = true
+		return nil, nil
+	})
+	return l.costs
+}
+
+// costOfClaims has n of many jobs claimed and left to expire.
+func costOfClaims(t *testing.T, url string, n int) map[string]string {
+	t.Helper()
+	l := newLife(t, url, 2*n)
+	delete(l.costs, "create")
+	l.group.Jobs = l.group.Jobs[:n]
+	l.update("claim", jobmanager.Which{ExecutableFor: &l.agent, ClaimID: "c"}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		return j.Claim(jobmanager.Claim{Agent: l.agent, ID: "c", Length: -time.Second}, now)
+	})
+	l.update("expire", jobmanager.Which{LeaseOver: true}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		return j.Expire(jobmanager.DefaultLifeCycle(), now), nil
+	})
+	l.step("next chance", func() {
+		if next, err := l.s.NextChance(t.Context(), l.s.Clock().Now()); err != nil || next.IsZero() {
+			t.Errorf("the next chance is %s, %v", next, err)
 		}
-	}
-	costs["claim"] = count.during(func() {
-		update(jobmanager.Which{ExecutableFor: &agent, Limit: n}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-			return j.Claim(jobmanager.Claim{Agent: agent, Length: time.Minute}, now)
-		})
 	})
-	ids := make([]jobmanager.ID, n)
-	renewals := make([]jobmanager.Renewal, n)
-	for i, job := range group.Jobs {
-		ids[i], renewals[i] = job.ID, jobmanager.Renewal{JobID: job.ID, Epoch: 1}
+	return l.costs
+}
+
+// costOfUpdate changes every component of a group whose jobs run, and gives it one that is new for one that goes.
+func costOfUpdate(t *testing.T, url string, n int) map[string]string {
+	t.Helper()
+	l := newLife(t, url, n)
+	l.update("claim", jobmanager.Which{ExecutableFor: &l.agent}, l.claim)
+	l.update("finish", jobmanager.Which{IDs: l.ids()}, l.finish)
+	next := jobmanager.Submission{Tenant: l.group.Tenant, Text: "name: cost # newer", Descriptor: jobmanager.Descriptor{Name: "cost"}}
+	for i, component := range l.group.Components {
+		if i%5 == 0 {
+			component.Name = string(newID())
+		}
+		component.Manifests = []jobmanager.Manifest{{Name: "newer", Text: "kind: Pod"}}
+		next.Descriptor.Components = append(next.Descriptor.Components, component)
 	}
-	costs["renew"] = count.during(func() {
-		if ends, err := s.RenewLeases(t.Context(), "a", renewals); err != nil || len(ends) != n {
-			t.Fatalf("%d of %d leases were renewed: %v", len(ends), n, err)
+	former := jobmanager.Descriptor{Name: "cost", Components: l.group.Components}
+	l.change("update", func(g *jobmanager.JobGroup, now time.Time) ([]jobmanager.Event, error) {
+		return g.Update(former, next, jobmanager.DefaultLifeCycle(), newID, now)
+	})
+	l.step("unmatched", func() {
+		groups, err := l.s.Unmatched(t.Context(), 10)
+		if err != nil || len(groups) != 0 {
+			t.Errorf("%d groups are to be matched: %v", len(groups), err)
 		}
 	})
-	costs["finish"] = count.during(func() {
-		update(jobmanager.Which{IDs: ids}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-			return j.Finish(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u"}, newID, now)
-		})
+	return l.costs
+}
+
+func (l *life) renew() {
+	renewals := make([]jobmanager.Renewal, len(l.group.Jobs))
+	for i, id := range l.ids() {
+		renewals[i] = jobmanager.Renewal{JobID: id, Epoch: 1}
+	}
+	l.step("renew", func() {
+		if ends, err := l.s.RenewLeases(l.t.Context(), "a", renewals); err != nil || len(ends) != len(renewals) {
+			l.t.Fatalf("%d of %d leases were renewed: %v", len(ends), len(renewals), err)
+		}
 	})
-	costs["read"] = count.during(func() {
-		list, err := s.JobGroups(t.Context(), jobmanager.JobGroupQuery{Scope: all, Page: jobmanager.PageRequest{First: 10}, Load: jobmanager.GroupLoad{
-			Descriptor: true, Jobs: &jobmanager.PageRequest{First: jobmanager.LongestPage},
-			JobLoad: jobmanager.JobLoad{Manifests: true, Attempts: true, Group: &jobmanager.GroupLoad{}, Presence: true},
+}
+
+// remedy has one incompliance about all jobs of the group.
+func (l *life) remedy() {
+	i := &jobmanager.Incompliance{
+		ID: newID(), Tenant: l.group.Tenant, Remediation: "patch",
+		Subject: jobmanager.Subject{AppInstance: jobmanager.Text(l.group.ID), AppComponent: "*"},
+	}
+	l.step("incompliance", func() {
+		err := l.s.RecordIncompliance(l.t.Context(), jobmanager.Scope{All: true}, "p", i,
+			func(j *jobmanager.Job, now time.Time) (jobmanager.Remediation, []jobmanager.Event) {
+				return j.Remediate(i, jobmanager.DefaultLifeCycle(), now)
+			})
+		if err != nil || len(i.Remediations) != len(l.group.Jobs) {
+			l.t.Fatalf("%d of %d jobs were remedied: %v", len(i.Remediations), len(l.group.Jobs), err)
+		}
+	})
+}
+
+func (l *life) read() {
+	all := jobmanager.Scope{All: true}
+	load := jobmanager.JobLoad{Manifests: true, Attempts: true, Group: &jobmanager.GroupLoad{}, Presence: true}
+	l.step("read", func() {
+		list, err := l.s.JobGroups(l.t.Context(), jobmanager.JobGroupQuery{Scope: all, Page: jobmanager.PageRequest{First: 10}, Load: jobmanager.GroupLoad{
+			Descriptor: true, Jobs: &jobmanager.PageRequest{First: jobmanager.LongestPage}, JobLoad: load,
 		}})
-		if err != nil || len(list.Nodes()[0].JobPage.Connection.Edges) != n {
-			t.Fatalf("the group was not read with its jobs: %v", err)
+		if err != nil || len(list.Nodes()[0].JobPage.Connection.Edges) != len(l.group.Jobs) {
+			l.t.Fatalf("the group was not read with its jobs: %v", err)
 		}
 	})
-	change := func(rule jobmanager.GroupRule) {
-		if _, err := s.ChangeGroup(t.Context(), all, group.ID, jobmanager.GroupChange{Rule: rule}); err != nil {
-			t.Fatal(err)
+	l.step("read incompliances", func() {
+		list, err := l.s.Incompliances(l.t.Context(), jobmanager.IncomplianceQuery{Scope: all, Page: jobmanager.PageRequest{First: 10}, Jobs: &load})
+		if err != nil || list.Nodes()[0].Remediations[len(l.group.Jobs)-1].Job == nil {
+			l.t.Fatalf("the incompliance was not read with its jobs: %v", err)
 		}
-	}
-	costs["stop"] = count.during(func() {
-		change(func(g *jobmanager.JobGroup, now time.Time) ([]jobmanager.Event, error) { return g.Stop(now), nil })
 	})
-	costs["delete"] = count.during(func() {
-		change(func(g *jobmanager.JobGroup, _ time.Time) ([]jobmanager.Event, error) {
-			g.Deleted = true
-			return nil, nil
-		})
-	})
-	return costs
 }

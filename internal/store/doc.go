@@ -6,6 +6,7 @@
 // between the two databases stands in dialect.go; the rest is the same query text on both, and the suite in
 // storetest runs on both.
 //
-// Order of locks, the same everywhere: jobs by id, then groups by id, then the one-row counter of revisions.
-// Nothing is locked after the counter.
+// Order of locks, the same everywhere: the row of an agent that claims or lists, jobs by id, groups by id, what the
+// events lead to (answers to incompliances, agents' clusters, notices), the one-row counter of revisions. Nothing
+// is locked after the counter.
 package store

@@ -15,16 +15,22 @@ import (
 func executable(q *bun.SelectQuery, a jobmanager.Agent, now time.Time) *bun.SelectQuery {
 	q = q.Where("job.hold = ''").
 		Where("job.state <> 'FINISHED'").
-		Where("job.target_cluster IS NOT NULL AND job.manifest_count > 0").
+		Where("job.target_cluster IS NOT NULL").
+		Where(`(job.manifest_count > 0 OR job.type = 'DELETE_DEPLOYMENT' OR
+			job.type = 'UPDATE_DEPLOYMENT' AND job.sub_type = 'reallocation')`). // what removes takes no manifests
 		Where("job.orchestrator = ?", plain(a.Orchestrator))
 	if len(a.Clusters) > 0 {
 		q = q.Where("job.target_cluster IN (?)", bun.List(plains(a.Clusters)))
+	} else if len(a.Others) > 0 {
+		q = q.Where("job.target_cluster NOT IN (?)", bun.List(plains(a.Others)))
 	}
 	owner := plain(a.OwnerID)
+	now = micros(now)
 	return q.
 		Where("(job.state <> 'PROGRESSING' OR job.lease_until IS NULL)").
-		Where("(job.not_before IS NULL OR job.not_before <= ?)", micros(now)).
-		Where("(job.reserved_by IN ('', ?) OR job.reserved_until IS NULL OR job.reserved_until <= ?)", owner, micros(now)).
+		Where("(job.not_before IS NULL OR job.not_before <= ?)", now).
+		Where("(job.reserved_by IN ('', ?) OR job.reserved_until IS NULL OR job.reserved_until <= ?)", owner, now).
+		Where("(job.turn_until IS NULL OR job.turn_until <= ? OR (job.turn_of = 'OWNER') = (job.claim_owner_id = ?))", now, owner).
 		Where(`(job.owner_id = ? OR job.type = 'CREATE_DEPLOYMENT' AND (job.state = 'CREATED' OR job.workload <> 'PRESENT'))`, owner)
 }
 
@@ -33,12 +39,12 @@ func leaseOver(q *bun.SelectQuery, now time.Time) *bun.SelectQuery {
 	return q.Where("job.state = 'PROGRESSING'").Where("job.lease_until <= ?", now.UnixMicro())
 }
 
-// unmatched picks jobs that wait for a target and are due to be matched again. The first line is that of the
-// index jobs_unmatched.
-func unmatched(q *bun.SelectQuery, now time.Time) *bun.SelectQuery {
-	return q.Where("job.hold IN ('AwaitingForTarget', 'NoFittingTarget')").
-		Where("(job.not_before IS NULL OR job.not_before <= ?)", micros(now))
-}
+// Jobs that are due to be matched again: those that wait for a target, and those that want another one. Each is
+// what one index is about; the argument is the time.
+const (
+	waitsForTarget = "job.hold IN ('AwaitingForTarget', 'NoFittingTarget') AND (job.not_before IS NULL OR job.not_before <= ?)"
+	wantsToMove    = "job.move_due <= ?"
+)
 
 // Executable lists what the agent may claim now, the oldest first, with manifests and groups; see
 // jobmanager.Reader.
@@ -60,23 +66,32 @@ func (s *Store) Executable(ctx context.Context, agent jobmanager.Agent, page job
 	return list, err
 }
 
-// NextChance is when something becomes due by time alone; see jobmanager.Reader. Jobs that wait for a target
-// count with the time of their next match.
+// NextChance is when something becomes due by time alone; see jobmanager.Reader. Jobs that wait for a target, or
+// want another one, count with the time of their next match. Each part reads the first entries of one index.
 func (s *Store) NextChance(ctx context.Context, since time.Time) (time.Time, error) {
 	since = micros(since)
 	var next struct {
 		NotBefore  bun.NullTime
 		Reserved   bun.NullTime
+		Turn       bun.NullTime
+		Move       bun.NullTime
+		Notice     bun.NullTime
 		LeaseUntil *int64
 	}
-	base := func() *bun.SelectQuery { return s.read.NewSelect().Model((*jobRow)(nil)) }
+	least := func(column string) *bun.SelectQuery {
+		return s.read.NewSelect().Model((*jobRow)(nil)).ColumnExpr("min(?)", bun.Ident(column))
+	}
+	later := func(column string) *bun.SelectQuery {
+		return least(column).Where("? > ?", bun.Ident(column), since)
+	}
 	err := s.read.NewSelect().
-		ColumnExpr("(?) AS not_before", base().ColumnExpr("min(job.not_before)").
-			Where("job.not_before > ?", since).Where("job.state <> 'FINISHED'").
+		ColumnExpr("(?) AS not_before", later("job.not_before").Where("job.state <> 'FINISHED'").
 			Where("job.hold IN ('', 'AwaitingForTarget', 'NoFittingTarget')")).
-		ColumnExpr("(?) AS reserved", base().ColumnExpr("min(job.reserved_until)").
-			Where("job.reserved_until > ?", since).Where("job.reserved_by <> ''").Where("job.state <> 'FINISHED'")).
-		ColumnExpr("(?) AS lease_until", base().ColumnExpr("min(job.lease_until)").
+		ColumnExpr("(?) AS reserved", later("job.reserved_until").Where("job.reserved_by <> ''").Where("job.state <> 'FINISHED'")).
+		ColumnExpr("(?) AS turn", later("job.turn_until").Where("job.hold = ''").Where("job.state <> 'FINISHED'")).
+		ColumnExpr("(?) AS move", later("job.move_due")).
+		ColumnExpr("(SELECT min(not_before) FROM notices WHERE NOT given_up AND not_before > ?) AS notice", since).
+		ColumnExpr("(?) AS lease_until", least("job.lease_until").
 			Where("job.state = 'PROGRESSING'").Where("job.lease_until IS NOT NULL")).
 		Scan(ctx, &next)
 	if err != nil {
@@ -88,8 +103,9 @@ func (s *Store) NextChance(ctx context.Context, since time.Time) (time.Time, err
 			earliest = at.UTC()
 		}
 	}
-	consider(next.NotBefore.Time)
-	consider(next.Reserved.Time)
+	for _, at := range []bun.NullTime{next.NotBefore, next.Reserved, next.Turn, next.Move, next.Notice} {
+		consider(at.Time)
+	}
 	if next.LeaseUntil != nil {
 		consider(time.UnixMicro(*next.LeaseUntil))
 	}

@@ -23,8 +23,11 @@ func (s *Store) CreateGroup(
 	var manifests []manifestRow
 	for _, job := range group.Jobs {
 		job.Version = 1
-		jobs = append(jobs, newJobRow(job))
-		manifests = append(manifests, manifestRows(job)...)
+		jobRow, err := newJobRow(job)
+		if err != nil {
+			return err
+		}
+		jobs, manifests = append(jobs, jobRow), append(manifests, manifestRows(job)...)
 	}
 	for _, event := range events {
 		if event.Job != nil {
@@ -129,22 +132,20 @@ func (w *writing) applyGroupRule(ctx context.Context, group *jobmanager.JobGroup
 	if err != nil {
 		return ruleError{err}
 	}
-	w.hand(events, jobs)
+	jobs = withAdded(jobs, group.Jobs)
+	w.tellOfGroup(events, jobs)
 	var settled []jobmanager.Event
 	if !group.Deleted {
 		settled = group.Settle(tallyOf(group.Jobs), w.now)
 	}
+	w.tell(settled...)
 	if group.Deleted {
-		for _, t := range jobs {
-			w.tell(t.events...)
-		}
-		w.tell(settled...)
 		return w.deleteGroups(ctx, []jobmanager.ID{group.ID}, jobs)
 	}
 	if _, err := w.storeJobs(ctx, jobs); err != nil {
 		return err
 	}
-	w.tell(settled...)
+	group.Jobs = slices.DeleteFunc(group.Jobs, func(j *jobmanager.Job) bool { return j.Deleted })
 	after, err := newGroupRow(group)
 	if err != nil || after == before {
 		return err
@@ -153,25 +154,48 @@ func (w *writing) applyGroupRule(ctx context.Context, group *jobmanager.JobGroup
 	return err
 }
 
-// hand gives the events about jobs to the jobs, and tells those about the group.
-func (w *writing) hand(events []jobmanager.Event, jobs []*tracked) {
+// withAdded adds the jobs that a rule made to those that stand in the database.
+func withAdded(list []*tracked, jobs []*jobmanager.Job) []*tracked {
+	known := make(map[jobmanager.ID]bool, len(list))
+	for _, t := range list {
+		known[t.job.ID] = true
+	}
+	for _, job := range jobs {
+		if !known[job.ID] {
+			list = append(list, &tracked{job: job})
+		}
+	}
+	return list
+}
+
+// tellOfGroup tells the events of a group's rule, those about the group itself first, and gives those about its
+// jobs to the jobs too: their versions and attempts are settled with them.
+func (w *writing) tellOfGroup(events []jobmanager.Event, jobs []*tracked) {
 	byID := make(map[jobmanager.ID]*tracked, len(jobs))
 	for _, t := range jobs {
 		byID[t.job.ID] = t
 	}
+	var ofJobs []jobmanager.Event
 	for _, event := range events {
-		if t := byID[event.JobID]; t != nil {
-			t.events = append(t.events, event)
+		if event.JobID == "" {
+			w.tell(event)
 			continue
 		}
-		w.tell(event)
+		ofJobs = append(ofJobs, event)
+		if t := byID[event.JobID]; t != nil {
+			t.events = append(t.events, event)
+		}
 	}
+	w.tell(ofJobs...)
 }
 
+// tallyOf counts the jobs that stay.
 func tallyOf(jobs []*jobmanager.Job) jobmanager.Tally {
 	var tally jobmanager.Tally
 	for _, job := range jobs {
-		tally.Count(job.Type, job.State, job.Resource.Unhealthy(), 1)
+		if !job.Deleted {
+			tally.Count(job.Type, job.State, job.Resource.Unhealthy(), 1)
+		}
 	}
 	return tally
 }

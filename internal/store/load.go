@@ -14,12 +14,16 @@ import (
 const mostAttempts = 20
 
 // jobsOf makes jobs of rows.
-func jobsOf(rows []jobRow) []*jobmanager.Job {
+func jobsOf(rows []jobRow) ([]*jobmanager.Job, error) {
 	jobs := make([]*jobmanager.Job, len(rows))
 	for i := range rows {
-		jobs[i] = rows[i].job()
+		job, err := rows[i].job()
+		if err != nil {
+			return nil, err
+		}
+		jobs[i] = job
 	}
-	return jobs
+	return jobs, nil
 }
 
 // index finds jobs by id and lists the ids.

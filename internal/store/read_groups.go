@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -59,15 +60,13 @@ func (s *Store) JobGroup(
 	return found, nil
 }
 
-// Unmatched lists groups with jobs that are due to be matched again, the longest due first; see
-// jobmanager.Reader.
+// Unmatched lists groups with jobs that wait for a target or want another one and are due to be matched again,
+// the longest due first, each with those jobs; see jobmanager.Reader.
 func (s *Store) Unmatched(ctx context.Context, limit int) ([]*jobmanager.JobGroup, error) {
 	now := s.clock.Now()
 	var groups []*jobmanager.JobGroup
 	err := s.snapshot(ctx, func(ctx context.Context, v *view) error {
-		var due []jobmanager.ID
-		err := unmatched(v.tx.NewSelect().Model((*jobRow)(nil)), now).Column("group_id").
-			Group("group_id").OrderExpr("min(job.queued_at), job.group_id").Limit(int64(limit)).Scan(ctx, &due)
+		due, err := v.groupsToMatch(ctx, now, limit)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -80,16 +79,30 @@ func (s *Store) Unmatched(ctx context.Context, limit int) ([]*jobmanager.JobGrou
 			groups = append(groups, byID[id])
 		}
 		var rows []jobRow
-		jobs := unmatched(v.tx.NewSelect().Model(&rows), now).Where("job.group_id IN (?)", bun.List(due))
-		if err := jobs.Order("job.created_at", "job.id").Scan(ctx); err != nil {
+		err = v.tx.NewSelect().Model(&rows).Where("job.group_id IN (?)", bun.List(due)).
+			Where(waitsForTarget+" OR "+wantsToMove, now, now).Order("job.created_at", "job.id").Scan(ctx)
+		if err != nil {
 			return err
 		}
-		for _, job := range jobsOf(rows) {
+		jobs, err := jobsOf(rows)
+		for _, job := range jobs {
 			byID[job.GroupID].Jobs = append(byID[job.GroupID].Jobs, job)
 		}
-		return nil
+		return err
 	})
 	return groups, err
+}
+
+// groupsToMatch picks the groups that Unmatched lists, by one index for each of the two reasons.
+func (v *view) groupsToMatch(ctx context.Context, now time.Time, limit int) ([]jobmanager.ID, error) {
+	job := func(due string) *bun.SelectQuery {
+		return v.tx.NewSelect().Model((*jobRow)(nil)).Column("group_id").ColumnExpr("? AS due", bun.Ident(due))
+	}
+	wanted := job("job.queued_at").Where(waitsForTarget, now).UnionAll(job("job.move_due").Where(wantsToMove, now))
+	var due []jobmanager.ID
+	err := v.tx.NewSelect().TableExpr("(?) AS wanted", wanted).Column("group_id").
+		Group("group_id").OrderExpr("min(wanted.due), wanted.group_id").Limit(int64(limit)).Scan(ctx, &due)
+	return due, err
 }
 
 // groups begins a query of groups, with the descriptor's text only where it is wanted.
@@ -148,8 +161,12 @@ func (v *view) firstOfEach(ctx context.Context, order keyset, q *bun.SelectQuery
 func (v *view) shareOut(
 	ctx context.Context, rows []jobRow, groups map[jobmanager.ID]*jobmanager.JobGroup, load jobmanager.GroupLoad,
 ) error {
+	jobs, err := jobsOf(rows)
+	if err != nil {
+		return err
+	}
 	members := map[jobmanager.ID][]*jobmanager.Job{}
-	for _, job := range jobsOf(rows) {
+	for _, job := range jobs {
 		members[job.GroupID] = append(members[job.GroupID], job)
 	}
 	var shown []*jobmanager.Job

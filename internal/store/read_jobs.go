@@ -57,7 +57,10 @@ func (s *Store) Job(ctx context.Context, scope jobmanager.Scope, id jobmanager.I
 		if len(rows) == 0 {
 			return notFound("job", id)
 		}
-		jobs := jobsOf(rows)
+		jobs, err := jobsOf(rows)
+		if err != nil {
+			return err
+		}
 		found = jobs[0]
 		return v.load(ctx, jobs, load)
 	})
@@ -83,7 +86,10 @@ func (s *Store) Resource(ctx context.Context, scope jobmanager.Scope, id jobmana
 		if len(rows) == 0 {
 			return notFound("resource", id)
 		}
-		jobs := jobsOf(rows)
+		jobs, err := jobsOf(rows)
+		if err != nil {
+			return err
+		}
 		if err := v.load(ctx, jobs, jobmanager.JobLoad{}); err != nil {
 			return err
 		}
@@ -116,7 +122,8 @@ func (s *Store) Kinds(ctx context.Context, scope jobmanager.Scope, ids []jobmana
 	}
 	all := of((*groupRow)(nil), "job_group", "JobGroup").
 		UnionAll(of((*jobRow)(nil), "job", "Job")).
-		UnionAll(of((*resourceRow)(nil), "resource", "Resource"))
+		UnionAll(of((*resourceRow)(nil), "resource", "Resource")).
+		UnionAll(of((*incomplianceRow)(nil), "incompliance", "Incompliance"))
 	if err := s.read.NewSelect().TableExpr("(?) AS node", all).Scan(ctx, &found); err != nil {
 		return nil, s.dialect.translate(err)
 	}
@@ -134,7 +141,11 @@ func (v *view) jobPage(
 	for i := range rows {
 		places[rows[i].ID] = order.cursor(rows[i].orderValue(order), rows[i].ID)
 	}
-	list := jobmanager.NewConnection(jobsOf(rows), page, func(j *jobmanager.Job) string { return places[j.ID] })
+	jobs, err := jobsOf(rows)
+	if err != nil {
+		return nil, err
+	}
+	list := jobmanager.NewConnection(jobs, page, func(j *jobmanager.Job) string { return places[j.ID] })
 	list.Revision = v.cursor()
 	return list, v.load(ctx, list.Nodes(), want)
 }

@@ -17,7 +17,7 @@ type eventRow struct {
 	Type       jobmanager.EventType `bun:"type"`
 	At         time.Time            `bun:"at,type:timestamptz"`
 	Actor      string               `bun:"actor"`
-	JobGroupID jobmanager.ID        `bun:"job_group_id,type:uuid"`
+	JobGroupID jobmanager.ID        `bun:"job_group_id,nullzero,type:uuid"`
 	JobID      jobmanager.ID        `bun:"job_id,nullzero,type:uuid"`
 	Message    string               `bun:"message"`
 	Payload    jsonText             `bun:"payload,type:json"`
@@ -31,10 +31,16 @@ type eventPayload struct {
 	Removed *jobmanager.Resource `json:"removed,omitempty"`
 	Former  jobmanager.Former    `json:"former,omitzero"`
 	Attempt *jobmanager.Attempt  `json:"attempt,omitempty"`
+
+	Incompliance *jobmanager.Incompliance `json:"incompliance,omitempty"`
+	Remediation  *jobmanager.Remediation  `json:"remediation,omitempty"`
 }
 
 func newEventRow(e *jobmanager.Event) (eventRow, error) {
-	payload, err := encoded(eventPayload{Group: e.Group, Job: e.Job, Removed: e.Removed, Former: e.Former, Attempt: e.Attempt})
+	payload, err := encoded(eventPayload{
+		Group: e.Group, Job: e.Job, Removed: e.Removed, Former: e.Former, Attempt: e.Attempt,
+		Incompliance: e.Incompliance, Remediation: e.Remediation,
+	})
 	return eventRow{
 		Revision: e.Revision, Tenant: e.Tenant, Type: e.Type, At: micros(e.At), Actor: plain(e.Actor),
 		JobGroupID: e.GroupID, JobID: e.JobID, Message: plain(e.Message), Payload: payload,
@@ -51,6 +57,7 @@ func (row *eventRow) event(incarnation string) (*jobmanager.Event, error) {
 		Actor: row.Actor, GroupID: row.JobGroupID, JobID: row.JobID, Message: row.Message,
 		Size:  len(row.Payload) + len(row.Message),
 		Group: payload.Group, Job: payload.Job, Removed: payload.Removed, Former: payload.Former, Attempt: payload.Attempt,
+		Incompliance: payload.Incompliance, Remediation: payload.Remediation,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"database/sql"
 	"time"
 
@@ -36,6 +37,7 @@ type jobRow struct {
 	ClaimEndedAt time.Time          `bun:"claim_ended_at,nullzero,type:timestamptz"`
 	ClaimOutcome jobmanager.Outcome `bun:"claim_outcome"`
 	ClaimMessage jobmanager.Text    `bun:"claim_message"`
+	ClaimBlind   bool               `bun:"claim_blind"`
 
 	// LeaseUntil in microseconds since 1970, so that a renewal is plain arithmetic; NULL without a lease.
 	LeaseUntil   sql.NullInt64 `bun:"lease_until,type:bigint"`
@@ -46,6 +48,8 @@ type jobRow struct {
 	QueuedAt      time.Time          `bun:"queued_at,type:timestamptz"`
 	ReservedBy    jobmanager.OwnerID `bun:"reserved_by"`
 	ReservedUntil time.Time          `bun:"reserved_until,nullzero,type:timestamptz"`
+	TurnOf        jobmanager.TurnOf  `bun:"turn_of"`
+	TurnUntil     time.Time          `bun:"turn_until,nullzero,type:timestamptz"`
 
 	// TargetCluster is NULL while the job has no target.
 	TargetCluster      sql.NullString  `bun:"target_cluster,type:text"`
@@ -63,6 +67,16 @@ type jobRow struct {
 	Since       time.Time             `bun:"since,type:timestamptz"`
 	LastError   string                `bun:"last_error"`
 
+	// Cause is empty, not NULL, while the job answers no incompliance.
+	Cause   string   `bun:"cause"`
+	Queued  jsonText `bun:"queued,nullzero,type:json"`
+	Cooling jsonText `bun:"cooling,nullzero,type:json"`
+	Move    jsonText `bun:"move,nullzero,type:json"`
+	// MoveDue is when the Matchmaker is to be asked for another target: Job.NextAsk.
+	MoveDue  time.Time         `bun:"move_due,nullzero,type:timestamptz"`
+	Outdated bool              `bun:"outdated"`
+	Sequel   jobmanager.Sequel `bun:"sequel"`
+
 	// Unhealthy says what the resource's conditions do, for a group's tally.
 	Unhealthy bool      `bun:"unhealthy"`
 	CreatedAt time.Time `bun:"created_at,type:timestamptz"`
@@ -78,31 +92,44 @@ func changeableJobColumns() []string {
 	return []string{
 		"type", "sub_type", "state", "workload", "owner_id", "epoch", "generation", "attempt",
 		"claim_epoch", "claim_owner_id", "claim_id", "claimed_at", "claim_ended_at", "claim_outcome", "claim_message",
-		"lease_until", "lease_seconds", "not_before", "queued_at", "reserved_by", "reserved_until",
+		"claim_blind", "lease_until", "lease_seconds", "not_before", "queued_at", "reserved_by", "reserved_until",
+		"turn_of", "turn_until",
 		"target_cluster", "target_node", "target_orchestrator", "target_pinned", "orchestrator", "namespace",
 		"requirements", "manifest_count", "hold", "hold_message", "match_tries", "since", "last_error",
-		"unhealthy", "updated_at",
+		"cause", "queued", "cooling", "move", "move_due", "outdated", "sequel", "unhealthy", "updated_at",
 	}
 }
 
-func newJobRow(j *jobmanager.Job) jobRow {
+func newJobRow(j *jobmanager.Job) (jobRow, error) {
+	queued, err := encodedPointer(j.Queued)
+	cooling, coolingErr := encodedPointer(j.Cooling)
+	move, moveErr := encodedPointer(j.Move)
 	row := jobRow{
 		ID: j.ID, Tenant: j.Tenant, GroupID: j.GroupID, Component: plain(j.Component),
 		Type: j.Type, SubType: plain(j.SubType), State: j.State, Workload: j.Workload,
 		OwnerID: plain(j.Owner), Epoch: j.Epoch, Generation: j.Generation, Attempt: int64(j.Attempt),
-		ClaimEpoch: j.Last.Epoch, ClaimOwnerID: plain(j.Last.OwnerID), ClaimID: plain(j.Last.ClaimID),
-		ClaimedAt: micros(j.Last.ClaimedAt), ClaimEndedAt: micros(j.Last.EndedAt), ClaimMessage: plain(j.Last.Message),
 		NotBefore: micros(j.NotBefore), QueuedAt: micros(j.Since),
 		ReservedBy: plain(j.Reservation.OwnerID), ReservedUntil: micros(j.Reservation.Until),
+		TurnOf: j.Turn.Of, TurnUntil: micros(j.Turn.Until),
 		Orchestrator: plain(j.Orchestrator), Namespace: plain(j.Namespace),
 		Requirements: jsonText(j.Requirements), ManifestCount: int64(j.ManifestCount),
 		Hold: j.Hold, HoldMessage: plain(j.HoldMessage), MatchTries: int64(j.MatchTries), Since: micros(j.Since),
-		LastError: plain(j.LastError), Unhealthy: j.Resource.Unhealthy(),
+		LastError: plain(j.LastError), Cause: string(j.Cause), Queued: queued, Cooling: cooling, Move: move,
+		MoveDue: micros(j.NextAsk()), Outdated: j.Outdated, Sequel: j.Sequel, Unhealthy: j.Resource.Unhealthy(),
 		CreatedAt: micros(j.CreatedAt), UpdatedAt: micros(j.UpdatedAt), Version: j.Version,
 	}
 	if !j.NotBefore.IsZero() {
 		row.QueuedAt = row.NotBefore
 	}
+	row.setClaim(j)
+	row.setTarget(j.Target)
+	return row, cmp.Or(err, coolingErr, moveErr)
+}
+
+func (row *jobRow) setClaim(j *jobmanager.Job) {
+	row.ClaimEpoch, row.ClaimOwnerID, row.ClaimID = j.Last.Epoch, plain(j.Last.OwnerID), plain(j.Last.ClaimID)
+	row.ClaimedAt, row.ClaimEndedAt = micros(j.Last.ClaimedAt), micros(j.Last.EndedAt)
+	row.ClaimMessage, row.ClaimBlind = plain(j.Last.Message), j.Last.Blind
 	if j.Last.Outcome != nil {
 		row.ClaimOutcome = *j.Last.Outcome
 	}
@@ -110,29 +137,34 @@ func newJobRow(j *jobmanager.Job) jobRow {
 		row.LeaseUntil = sql.NullInt64{Int64: j.Lease.ExpiresAt.UnixMicro(), Valid: true}
 		row.LeaseSeconds = int64(j.Lease.Length / time.Second)
 	}
-	if j.Target != nil {
-		row.TargetCluster = sql.NullString{String: plain(j.Target.Cluster), Valid: true}
-		row.TargetNode, row.TargetOrchestrator = plain(j.Target.Node), plain(j.Target.Orchestrator)
-		row.TargetPinned = j.Target.Pinned
-	}
-	return row
 }
 
-func (row *jobRow) job() *jobmanager.Job {
+func (row *jobRow) setTarget(target *jobmanager.Target) {
+	if target == nil {
+		return
+	}
+	row.TargetCluster = sql.NullString{String: plain(target.Cluster), Valid: true}
+	row.TargetNode, row.TargetOrchestrator = plain(target.Node), plain(target.Orchestrator)
+	row.TargetPinned = target.Pinned
+}
+
+func (row *jobRow) job() (*jobmanager.Job, error) {
 	j := &jobmanager.Job{
 		ID: row.ID, Tenant: row.Tenant, GroupID: row.GroupID, Component: row.Component,
 		Type: row.Type, SubType: row.SubType, State: row.State, Workload: row.Workload,
 		Owner: row.OwnerID, Epoch: row.Epoch, Generation: row.Generation, Attempt: int(row.Attempt),
 		Last: jobmanager.Attempt{
-			Epoch: row.ClaimEpoch, OwnerID: row.ClaimOwnerID, ClaimID: row.ClaimID,
+			Epoch: row.ClaimEpoch, OwnerID: row.ClaimOwnerID, ClaimID: row.ClaimID, Blind: row.ClaimBlind,
 			ClaimedAt: row.ClaimedAt.UTC(), EndedAt: row.ClaimEndedAt.UTC(), Outcome: outcome(row.ClaimOutcome),
 			Message: row.ClaimMessage,
 		},
 		NotBefore:    row.NotBefore.UTC(),
+		Turn:         jobmanager.Turn{Of: row.TurnOf, Until: row.TurnUntil.UTC()},
 		Reservation:  jobmanager.Reservation{OwnerID: row.ReservedBy, Until: row.ReservedUntil.UTC()},
 		Orchestrator: row.Orchestrator, Namespace: row.Namespace, Requirements: row.Requirements.value(),
 		ManifestCount: int(row.ManifestCount), Hold: row.Hold, HoldMessage: row.HoldMessage,
 		MatchTries: int(row.MatchTries), Since: row.Since.UTC(), LastError: row.LastError,
+		Cause: jobmanager.ID(row.Cause), Outdated: row.Outdated, Sequel: row.Sequel,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(), Version: row.Version,
 	}
 	if row.LeaseUntil.Valid {
@@ -147,7 +179,7 @@ func (row *jobRow) job() *jobmanager.Job {
 			Orchestrator: row.TargetOrchestrator, Pinned: row.TargetPinned,
 		}
 	}
-	return j
+	return j, cmp.Or(row.Queued.decode(&j.Queued), row.Cooling.decode(&j.Cooling), row.Move.decode(&j.Move))
 }
 
 // outcome is nil while the attempt runs.

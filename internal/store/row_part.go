@@ -43,6 +43,7 @@ type attemptRow struct {
 	EndedAt   time.Time          `bun:"ended_at,nullzero,type:timestamptz"`
 	Outcome   jobmanager.Outcome `bun:"outcome"`
 	Message   jobmanager.Text    `bun:"message"`
+	Blind     bool               `bun:"blind"`
 
 	Place int64 `bun:"place,scanonly"`
 }
@@ -50,7 +51,7 @@ type attemptRow struct {
 func newAttemptRow(job jobmanager.ID, a *jobmanager.Attempt) attemptRow {
 	row := attemptRow{
 		JobID: job, Epoch: a.Epoch, OwnerID: plain(a.OwnerID), ClaimID: plain(a.ClaimID),
-		ClaimedAt: micros(a.ClaimedAt), EndedAt: micros(a.EndedAt), Message: plain(a.Message),
+		ClaimedAt: micros(a.ClaimedAt), EndedAt: micros(a.EndedAt), Message: plain(a.Message), Blind: a.Blind,
 	}
 	if a.Outcome != nil {
 		row.Outcome = *a.Outcome
@@ -61,7 +62,7 @@ func newAttemptRow(job jobmanager.ID, a *jobmanager.Attempt) attemptRow {
 func (row *attemptRow) attempt() jobmanager.Attempt {
 	return jobmanager.Attempt{
 		Epoch: row.Epoch, OwnerID: row.OwnerID, ClaimID: row.ClaimID, ClaimedAt: row.ClaimedAt.UTC(),
-		EndedAt: row.EndedAt.UTC(), Outcome: outcome(row.Outcome), Message: row.Message,
+		EndedAt: row.EndedAt.UTC(), Outcome: outcome(row.Outcome), Message: row.Message, Blind: row.Blind,
 	}
 }
 
@@ -99,24 +100,6 @@ func newResourceRow(j *jobmanager.Job) (resourceRow, error) {
 func (row *resourceRow) resource() (*jobmanager.Resource, error) {
 	r := &jobmanager.Resource{ID: row.ID, JobID: row.JobID, UID: row.UID, Name: row.Name, SeenAt: row.SeenAt.UTC()}
 	return r, row.Conditions.decode(&r.Conditions)
-}
-
-// agentRow is an agent as it was last heard of.
-type agentRow struct {
-	bun.BaseModel `bun:"table:agents,alias:agent"`
-
-	Orchestrator string             `bun:"orchestrator"`
-	OwnerID      jobmanager.OwnerID `bun:"owner_id,pk"`
-	Clusters     jsonText           `bun:"clusters,type:jsonb"`
-	LastSeenAt   time.Time          `bun:"last_seen_at,type:timestamptz"`
-	Protocol     string             `bun:"protocol"`
-}
-
-func (row *agentRow) agent() (*jobmanager.Agent, error) {
-	a := &jobmanager.Agent{
-		OwnerID: row.OwnerID, Orchestrator: row.Orchestrator, LastSeenAt: row.LastSeenAt.UTC(), Protocol: row.Protocol,
-	}
-	return a, row.Clusters.decode(&a.Clusters)
 }
 
 // idempotencyRow is a client's key and what its request made.

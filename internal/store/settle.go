@@ -130,7 +130,9 @@ func (w *writing) deleteSettled(ctx context.Context, groups []*jobmanager.JobGro
 // deleteGroups removes groups with everything that is theirs.
 func (w *writing) deleteGroups(ctx context.Context, ids []jobmanager.ID, jobs []*tracked) error {
 	for _, t := range jobs {
-		w.tell(t.job.Remove(w.now))
+		if !t.job.Deleted { // a rule that took it out of the group has told of it
+			w.tell(t.job.GoWithGroup(w.now))
+		}
 	}
 	_, err := w.tx.NewDelete().Model((*groupRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	return err

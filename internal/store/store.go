@@ -24,6 +24,8 @@ type Config struct {
 	// Clock replaces the database's own time, for tests. Nil: the system's clock for SQLite, for PostgreSQL
 	// the database's, measured at Open and every minute.
 	Clock jobmanager.Clock
+	// Notices says that somebody delivers what the Policy Manager is to be told; without it none is written.
+	Notices bool
 	// Log of what happens behind the callers' backs; nil means slog's default.
 	Log *slog.Logger
 }
@@ -36,6 +38,7 @@ type Store struct {
 	clock    jobmanager.Clock
 	database *databaseClock // nil unless the clock is the database's
 	onCommit func(jobmanager.Revision)
+	notices  bool
 	log      *slog.Logger
 	identity atomic.Pointer[string] // the incarnation, once it was read
 	migrates sync.Mutex             // keeps this process's migrations apart
@@ -55,7 +58,10 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dialect: dialect{kind: where.kind}, onCommit: config.OnCommit, log: config.Log, clock: config.Clock}
+	s := &Store{
+		dialect: dialect{kind: where.kind}, onCommit: config.OnCommit, notices: config.Notices,
+		log: config.Log, clock: config.Clock,
+	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

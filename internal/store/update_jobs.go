@@ -17,6 +17,11 @@ func (s *Store) UpdateJobs(ctx context.Context, which jobmanager.Which, rule job
 	if err := checkIDs(which.IDs...); err != nil {
 		return nil, err
 	}
+	if which.After != "" {
+		if err := checkIDs(which.After); err != nil {
+			return nil, err
+		}
+	}
 	var jobs []*jobmanager.Job
 	err := s.inWrite(ctx, which.Actor, func(ctx context.Context, w *writing) error {
 		list, err := w.pick(ctx, which)
@@ -30,11 +35,7 @@ func (s *Store) UpdateJobs(ctx context.Context, which jobmanager.Which, rule job
 				return ruleError{err}
 			}
 		}
-		groups, err := w.storeJobs(ctx, list)
-		if err != nil {
-			return err
-		}
-		return w.settle(ctx, groups)
+		return w.storeAndSettle(ctx, list)
 	})
 	if err != nil {
 		return nil, err
@@ -42,55 +43,17 @@ func (s *Store) UpdateJobs(ctx context.Context, which jobmanager.Which, rule job
 	return jobs, nil
 }
 
-// pick reads and locks the jobs of an update.
-func (w *writing) pick(ctx context.Context, which jobmanager.Which) ([]*tracked, error) {
-	limit := which.Limit
-	if limit <= 0 || limit > jobmanager.LongestPage {
-		limit = jobmanager.LongestPage
-	}
-	dialect := w.store.dialect
-	switch {
-	case which.ExecutableFor != nil:
-		if won, err := w.wonEarlier(ctx, which); err != nil || len(won) > 0 {
-			return won, err
-		}
-		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
-			q = within(executable(q, *which.ExecutableFor, w.now), "job", which.Scope)
-			return dialect.lockFree(q.Order("job.queued_at", "job.id").Limit(int64(limit)))
-		})
-	case which.LeaseOver:
-		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
-			q = within(leaseOver(q, w.now), "job", which.Scope)
-			return dialect.lockFree(q.Order("job.id").Limit(int64(limit)))
-		})
-	case len(which.IDs) == 0:
-		return nil, nil
-	}
-	list, err := w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
-		q = within(q.Where("job.id IN (?)", bun.List(which.IDs)), "job", which.Scope)
-		return dialect.lock(q.Order("job.id"))
-	})
+// storeAndSettle writes what rules changed, tells of it in the order of the jobs, and brings the phases of their
+// groups up to date.
+func (w *writing) storeAndSettle(ctx context.Context, list []*tracked) error {
+	groups, err := w.storeJobs(ctx, list)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return list, allThere(which.IDs, list)
-}
-
-// wonEarlier picks what the agent holds already under the claim id. The agent's row is locked first, so that a
-// retry beside its first try waits for it.
-func (w *writing) wonEarlier(ctx context.Context, which jobmanager.Which) ([]*tracked, error) {
-	if which.ClaimID == "" {
-		return nil, nil
+	for _, t := range list {
+		w.tell(t.events...)
 	}
-	owner := plain(which.ExecutableFor.OwnerID)
-	var agents []agentRow
-	if err := w.store.dialect.lock(w.tx.NewSelect().Model(&agents).Where("agent.owner_id = ?", owner)).Scan(ctx); err != nil {
-		return nil, err
-	}
-	return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
-		q = within(q.Where("job.owner_id = ? AND job.claim_id = ?", owner, plain(which.ClaimID)), "job", which.Scope)
-		return w.store.dialect.lock(q.Where("job.state = 'PROGRESSING' AND job.claim_outcome = ''").Order("job.id"))
-	})
+	return w.settle(ctx, groups)
 }
 
 // allThere answers NOT_FOUND with the first id that was not found.

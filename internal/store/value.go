@@ -57,6 +57,14 @@ func encodedList[T any](list []T) (jsonText, error) {
 	return encoded(list)
 }
 
+// encodedPointer is encoded, with NULL for nil.
+func encodedPointer[T any](v *T) (jsonText, error) {
+	if v == nil {
+		return "", nil
+	}
+	return encoded(v)
+}
+
 // decode reads a JSON column; NULL leaves the value alone.
 func (t jsonText) decode(into any) error {
 	if t == "" {

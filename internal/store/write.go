@@ -21,13 +21,15 @@ type writing struct {
 	now    time.Time // one time for the whole transaction
 	actor  string    // written into the events; empty leaves the events' own
 	events []jobmanager.Event
+	// answers to an incompliance as it came in; what becomes of them later is told in events.
+	answers []jobmanager.Remediation
 }
 
 // ruleError carries an error of a caller's rule out of a transaction untouched.
 type ruleError struct{ error }
 
 // inWrite runs do in a transaction and writes the events that it collected, with the next revisions, as the
-// last two statements. A transaction that lost to others is tried again; do may run more than once.
+// last statements. A transaction that lost to others is tried again; do may run more than once.
 func (s *Store) inWrite(ctx context.Context, actor string, do func(context.Context, *writing) error) error {
 	var newest jobmanager.Revision
 	err := s.untilWon(ctx, func() (err error) {
@@ -93,12 +95,40 @@ func (s *Store) tryWrite(ctx context.Context, actor string, do func(context.Cont
 // tell collects events for the end of the transaction.
 func (w *writing) tell(events ...jobmanager.Event) { w.events = append(w.events, events...) }
 
-// writeEvents takes the next revisions and stores the events with them. The counter is locked from here to the
-// commit, which makes revisions dense and in commit order; nothing may be locked after it.
+// writeEvents stores what the events lead to, then takes the next revisions and stores the events with them, and
+// their notices. The counter is locked from there to the commit, which makes revisions dense and in commit order;
+// nothing may be locked after it.
 func (w *writing) writeEvents(ctx context.Context) (jobmanager.Revision, error) {
-	if len(w.events) == 0 {
-		return 0, nil
+	rows, err := w.eventRows()
+	if err != nil || len(rows) == 0 {
+		return 0, err
 	}
+	if err := w.writeAnswers(ctx); err != nil {
+		return 0, err
+	}
+	if err := w.writeClusters(ctx); err != nil {
+		return 0, err
+	}
+	notices, err := w.pendingNotices(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var newest jobmanager.Revision
+	err = w.tx.NewRaw("UPDATE counter SET revision = revision + ? WHERE id = 1 RETURNING revision", len(rows)).Scan(ctx, &newest)
+	if err != nil {
+		return 0, err
+	}
+	for i := range rows {
+		rows[i].Revision = newest - jobmanager.Revision(len(rows)-1-i)
+	}
+	if _, err := w.tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
+		return 0, err
+	}
+	return newest, w.writeNotices(ctx, notices, newest-jobmanager.Revision(len(rows)))
+}
+
+// eventRows are the rows of the events, by the transaction's actor where it has one, still without revisions.
+func (w *writing) eventRows() ([]eventRow, error) {
 	rows := make([]eventRow, len(w.events))
 	for i := range w.events {
 		if w.actor != "" {
@@ -106,18 +136,9 @@ func (w *writing) writeEvents(ctx context.Context) (jobmanager.Revision, error) 
 		}
 		row, err := newEventRow(&w.events[i])
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		rows[i] = row
 	}
-	var newest jobmanager.Revision
-	err := w.tx.NewRaw("UPDATE counter SET revision = revision + ? WHERE id = 1 RETURNING revision", len(rows)).Scan(ctx, &newest)
-	if err != nil {
-		return 0, err
-	}
-	for i := range rows {
-		rows[i].Revision = newest - jobmanager.Revision(len(rows)-1-i)
-	}
-	_, err = w.tx.NewInsert().Model(&rows).Exec(ctx)
-	return newest, err
+	return rows, nil
 }

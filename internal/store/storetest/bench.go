@@ -30,7 +30,7 @@ func newBench(t *testing.T, open Open) *bench {
 		t: t, life: jobmanager.DefaultLifeCycle(),
 		clock: testkit.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)),
 	}
-	b.Store = open(t, store.Config{Clock: b.clock, OnCommit: func(newest jobmanager.Revision) {
+	b.Store = open(t, store.Config{Clock: b.clock, Notices: true, OnCommit: func(newest jobmanager.Revision) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.committed = append(b.committed, newest)
@@ -82,6 +82,13 @@ func (b *bench) MustSubmit(s jobmanager.Submission) *jobmanager.JobGroup {
 // agent of the orchestrator "ocm".
 func agent(owner string) jobmanager.Agent {
 	return jobmanager.Agent{OwnerID: jobmanager.OwnerID(owner), Orchestrator: "ocm"}
+}
+
+// meet makes the store know the agent.
+func (b *bench) meet(owner string) {
+	b.t.Helper()
+	_, err := b.SeeAgent(b.t.Context(), jobmanager.Sighting{Agent: agent(owner)})
+	b.must(err)
 }
 
 func (b *bench) claimRule(owner string) jobmanager.JobRule {

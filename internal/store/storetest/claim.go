@@ -36,7 +36,7 @@ func testOneWinner(t *testing.T, b *bench) {
 func testClaimRetries(t *testing.T, b *bench) {
 	b.MustCreate("retried", 20)
 	a := agent("impatient")
-	b.must(b.SeeAgent(t.Context(), a))
+	b.meet("impatient")
 	claim := jobmanager.Claim{Agent: a, ID: "claim-1", Length: b.life.Lease}
 	which := jobmanager.Which{ExecutableFor: &a, ClaimID: claim.ID, Limit: 2, Scope: everything(), Actor: "impatient"}
 	const tries = 8

@@ -123,6 +123,22 @@ func testNextChance(t *testing.T, b *bench) {
 	wantNext("a lease that ran out and was not written", start.Add(time.Second))
 	set(jobs[2], func(j *jobmanager.Job) { j.Lease = nil })
 	wantNext("a written expiry", start.Add(8*time.Second))
+	set(jobs[0], func(j *jobmanager.Job) {
+		j.Turn = jobmanager.Turn{Of: jobmanager.TurnOfOthers, Until: start.Add(7 * time.Second)}
+	})
+	wantNext("a turn", start.Add(7*time.Second))
+	set(jobs[1], func(j *jobmanager.Job) { j.Move = &jobmanager.Move{NotBefore: start.Add(6 * time.Second)} })
+	wantNext("a move", start.Add(6*time.Second))
+	set(jobs[1], func(j *jobmanager.Job) { j.Type = jobmanager.DeleteDeployment })
+	wantNext("what goes does not move", start.Add(7*time.Second))
 	b.clock.Advance(time.Hour)
 	wantNext("all is past", time.Time{})
+	taken, err := b.DueNotices(t.Context(), 1, 9*time.Second)
+	b.must(err)
+	if len(taken) != 1 {
+		t.Fatalf("%d notices are due, want 1", len(taken))
+	}
+	wantNext("a notice", b.clock.Now().Add(9*time.Second))
+	b.must(b.SettleNotice(t.Context(), taken[0], jobmanager.NoticeResult{GivenUp: true}))
+	wantNext("a notice that was given up does not count", time.Time{})
 }
