@@ -120,7 +120,6 @@ func (j *Job) doubt(ended *Attempt, now time.Time) {
 // spaceNextAttempt sets the time of the next attempt, or ends the attempts at the limit.
 func (j *Job) spaceNextAttempt(lc LifeCycle, now time.Time) {
 	if j.Attempt >= lc.MaxAttempts {
-		j.Reservation = Reservation{}
 		j.enter(Degraded, now)
 		j.hold(HoldAttemptsExhausted, fmt.Sprintf("%d attempts failed, the last: %s", j.Attempt, j.LastError), now)
 		return

@@ -1,6 +1,7 @@
 package jobmanager_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -73,13 +74,13 @@ func TestLateFinishIsTakenWhileNobodyElseClaimed(t *testing.T) {
 
 // claimers are those of a and b that may claim the job at a time.
 func claimers(j *jobmanager.Job, now time.Time) string {
-	names := ""
+	var names []string
 	for _, owner := range []jobmanager.OwnerID{agentA, agentB} {
 		if j.Executable(agent(owner), now) {
-			names += string(owner)
+			names = append(names, string(owner))
 		}
 	}
-	return names
+	return strings.Join(names, "")
 }
 
 func TestTurns(t *testing.T) {
@@ -192,6 +193,56 @@ func TestWhatItsOwnerAloneMayDoIsNotReserved(t *testing.T) {
 		j.HandOut(agent(agentA), life(), start)
 		if j.Reservation.OwnerID != "" {
 			t.Errorf("%s is reserved: nobody else may do it, and what changes it must not wait", kind)
+		}
+	}
+}
+
+func TestTakeoverForgetsWhatTheFormerOwnerSaid(t *testing.T) {
+	t.Parallel()
+	j := with(job(createDeployment, jobmanager.Progressing, jobmanager.WorkloadMaybe), func(j *jobmanager.Job) {
+		j.Resource = &jobmanager.Resource{ID: "r", UID: "uid-1", Name: "web-1", Conditions: available(jobmanager.StatusTrue, nil).Conditions}
+	}, leaseOver)
+	again := *j
+	mustClaim(t, &again, agentA, start)
+	if len(again.Resource.Conditions) != 1 {
+		t.Errorf("the owner's own claim forgot %+v", j.Resource.Conditions)
+	}
+	events, err := j.Claim(claimOf(agentB), start)
+	if err != nil || len(events) != 2 || events[1].Type != jobmanager.ResourceReported {
+		t.Errorf("%v, %v", told(events), err)
+	}
+	if r := j.Resource; len(r.Conditions) != 0 || r.UID != "uid-1" || r.Name != "web-1" {
+		t.Errorf("after a takeover the resource is %+v: a Delete must be able to name it", r)
+	}
+}
+
+func TestWhoMaySpeakOfTheResource(t *testing.T) {
+	t.Parallel()
+	stopped := with(job(createDeployment, jobmanager.Finished, jobmanager.WorkloadPresent), func(j *jobmanager.Job) { j.Stop(start) })
+	takenOver := with(job(createDeployment, jobmanager.Progressing, jobmanager.WorkloadMaybe), leaseOver)
+	mustClaim(t, takenOver, agentB, start)
+	for name, test := range map[string]struct {
+		of   *jobmanager.Job
+		who  jobmanager.Fence
+		want jobmanager.Code
+	}{
+		"the owner with the epoch of its claim":      {job(createDeployment, jobmanager.Finished, jobmanager.WorkloadPresent), fence(agentA, 4), ""},
+		"with an older one":                          {job(createDeployment, jobmanager.Finished, jobmanager.WorkloadPresent), fence(agentA, 3), jobmanager.CodeStaleOwner},
+		"with one that is yet to come":               {job(createDeployment, jobmanager.Finished, jobmanager.WorkloadPresent), fence(agentA, 5), jobmanager.CodeStaleOwner},
+		"after a stop, with the epoch of its claim":  {stopped, fence(agentA, 4), ""},
+		"after a stop, with the stop's":              {stopped, fence(agentA, 5), ""},
+		"after a takeover":                           {takenOver, fence(agentA, 4), jobmanager.CodeStaleOwner},
+		"after a takeover, the new owner":            {takenOver, fence(agentB, 5), ""},
+		"the new owner with its predecessor's epoch": {takenOver, fence(agentB, 4), jobmanager.CodeStaleOwner},
+		"once nothing stands any more":               {job(deleteDeployment, jobmanager.Finished, jobmanager.WorkloadNone), fence(agentA, 4), jobmanager.CodeWrongState},
+		"somebody else":                              {job(createDeployment, jobmanager.Finished, jobmanager.WorkloadPresent), fence(agentB, 4), jobmanager.CodeStaleOwner},
+	} {
+		j := *test.of
+		if _, err := j.ReportResource(test.who, available(jobmanager.StatusTrue, nil), ids(), start); jobmanager.CodeOf(err) != test.want {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+		if j.State != test.of.State || j.Epoch != test.of.Epoch || j.Workload != test.of.Workload {
+			t.Errorf("%s: a report of the resource changed the job", name)
 		}
 	}
 }

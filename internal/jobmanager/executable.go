@@ -65,7 +65,7 @@ func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 	switch {
 	case j.Hold != "":
 		return fmt.Sprintf("it waits: %s", j.Hold)
-	case j.Target == nil || j.ManifestCount == 0 && !j.removes():
+	case j.Target == nil || j.lacksManifests():
 		return "it has no target or no manifests"
 	case j.Orchestrator != Text(a.Orchestrator):
 		return fmt.Sprintf("it belongs to orchestrator %s, not %s", j.Orchestrator, quoted(a.Orchestrator))

@@ -110,14 +110,15 @@ func (i *Incompliance) Check() error {
 // Settle notes the answers of the jobs that the incompliance is about, and tells of it.
 func (i *Incompliance) Settle(answers []Remediation, now time.Time) Event {
 	i.Remediations, i.CreatedAt = answers, now
-	message := fmt.Sprintf("policy %s is broken", quoted(i.PolicyName))
+	words := []string{fmt.Sprintf("policy %s is broken", quoted(i.PolicyName))}
 	for _, answer := range answers {
-		message += fmt.Sprintf("; %s of %s: %s", quoted(i.Remediation), answer.Component, answer.Outcome)
+		words = append(words, fmt.Sprintf("%s of %s: %s", quoted(i.Remediation), answer.Component, answer.Outcome))
 	}
 	if len(answers) == 0 {
 		i.Reason = "NoSuchJob: no job of this application instance, component or resource is known"
-		message += "; " + string(i.Reason)
+		words = append(words, string(i.Reason))
 	}
+	message := strings.Join(words, "; ")
 	told := *i
 	return Event{Type: IncomplianceReported, Tenant: i.Tenant, At: now, GroupID: i.GroupID, Message: message, Incompliance: &told}
 }

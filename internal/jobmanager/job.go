@@ -241,11 +241,9 @@ func (j *Job) afresh(now time.Time) {
 	j.Attempt, j.NotBefore, j.Turn, j.Reservation = 0, time.Time{}, Turn{}, Reservation{}
 	j.LastError, j.MatchTries = "", 0
 	switch {
-	case j.removes():
-		j.hold("", "", now)
-	case j.ManifestCount == 0:
+	case j.lacksManifests():
 		j.holdNoManifests(now)
-	case j.Target == nil:
+	case j.Target == nil && !j.removes():
 		j.NotBefore = now
 		j.hold(HoldNoTarget, "the Matchmaker is asked for a target", now)
 	default:
@@ -253,6 +251,9 @@ func (j *Job) afresh(now time.Time) {
 	}
 	j.enter(Created, now)
 }
+
+// lacksManifests says whether the present work needs manifests and there are none.
+func (j *Job) lacksManifests() bool { return j.ManifestCount == 0 && !j.removes() }
 
 // removes says whether the present work is to remove the workload: that takes no manifests.
 func (j *Job) removes() bool {

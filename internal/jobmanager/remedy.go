@@ -87,7 +87,7 @@ func (j *Job) Remediate(i *Incompliance, lc LifeCycle, now time.Time) (Remediati
 		return refuse(RemediationRefused, "UnknownRemediation: %s is none of those that are known", quoted(i.Remediation))
 	case subType == "":
 		return refuse(RemediationRecorded, "the policy asks for no remediation")
-	case !j.running(now):
+	case !j.running():
 		return refuse(RemediationRefused, "NotRunning: the job is %s/%s", j.Type, j.State)
 	case j.Cooling != nil && j.Cooling.SubType == subType && now.Sub(j.Cooling.At) < lc.CoolDown:
 		return refuse(RemediationCoalesced, "the same was taken on at %s", j.Cooling.At.Format(time.RFC3339))
@@ -113,7 +113,7 @@ func (j *Job) Remediate(i *Incompliance, lc LifeCycle, now time.Time) (Remediati
 }
 
 // running says whether there is something to remedy: work in progress, or a workload that stands.
-func (j *Job) running(now time.Time) bool {
+func (j *Job) running() bool {
 	switch {
 	case j.Type == DeleteDeployment:
 		return false
@@ -126,7 +126,7 @@ func (j *Job) running(now time.Time) bool {
 // engaged says whether a remediation must wait: for work in progress, which may have been done without a report,
 // for manifests to be applied, or for a move that is decided.
 func (j *Job) engaged(now time.Time) bool {
-	return j.busy(now) || j.State == Progressing || j.State != Finished && (j.Type != UpdateDeployment || j.moving())
+	return j.busy(now) || j.State == Progressing || j.State != Finished && (j.Type == ReplaceDeployment || j.moving())
 }
 
 // busy says whether an agent has the job in hand: an attempt with a lease, or a hand-out that it may still claim.
@@ -151,8 +151,9 @@ func (j *Job) relative() bool {
 	switch j.SubType {
 	case ScaleUp, ScaleDown, ScaleOut, ScaleIn:
 		return j.Type == UpdateDeployment
+	default:
+		return false
 	}
-	return false
 }
 
 // failCause tells that the remediation which the present Update carries out failed. A late report, or someone who

@@ -131,10 +131,27 @@ func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) (
 		return nil, err
 	}
 	former := j.former()
-	r := j.Resource
-	if r == nil {
-		r = &Resource{ID: ids(), JobID: j.ID, Name: j.Component}
+	known, seen := j.Resource != nil, j.Resource
+	if !known {
+		seen = &Resource{ID: ids(), JobID: j.ID, Name: j.Component}
 	}
+	next, changed := seen.after(report, now)
+	changed = changed || !known
+	if !changed && now.Sub(seen.SeenAt) < seenEvery {
+		return nil, nil
+	}
+	next.SeenAt = now
+	j.Resource = &next
+	if !changed {
+		return nil, nil
+	}
+	event := j.event(ResourceReported, former, now, fmt.Sprintf("%s reported %s", j.Owner, conditionWords(next.Conditions)))
+	return []Event{event}, nil
+}
+
+// after is what a report makes of the resource, and whether it changes its content. An agent that is heard again,
+// and does not say how the workload does, is not silent any more.
+func (r *Resource) after(report ResourceReport, now time.Time) (Resource, bool) {
 	next := *r
 	isNew := report.UID != "" && r.UID != "" && Text(report.UID) != r.UID
 	if isNew {
@@ -148,21 +165,11 @@ func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) (
 	}
 	merged, changed := mergeConditions(next.Conditions, report.Conditions, now)
 	next.Conditions = merged
-	if r.silent() && !isNew && next.silent() { // its agent is heard again, and does not say how the workload does
+	if r.silent() && next.silent() {
 		next.Conditions = slices.DeleteFunc(merged, func(c Condition) bool { return c.Type == ConditionAvailable })
 		changed = true
 	}
-	changed = changed || isNew || j.Resource == nil || next.UID != r.UID || next.Name != r.Name
-	if !changed && now.Sub(r.SeenAt) < seenEvery {
-		return nil, nil
-	}
-	next.SeenAt = now
-	j.Resource = &next
-	if !changed {
-		return nil, nil
-	}
-	event := j.event(ResourceReported, former, now, fmt.Sprintf("%s reported %s", j.Owner, conditionWords(next.Conditions)))
-	return []Event{event}, nil
+	return next, changed || isNew || next.UID != r.UID || next.Name != r.Name
 }
 
 // mergeConditions sets each reported condition by type, as the Kubernetes API conventions say, and tells

@@ -144,6 +144,7 @@ func createSituations() []situation {
 		row("create/degraded, present", kind, degraded, present),
 		row("create/degraded, backing off", kind, degraded, maybe, backingOff),
 		row("create/degraded, exhausted", kind, degraded, maybe, exhausted),
+		row("create/degraded, exhausted, handed out to b", kind, degraded, maybe, exhausted, handedOut(agentB, time.Second)),
 		row("create/degraded, exhausted by expiry", kind, degraded, maybe, leaseOver, exhausted),
 		row("create/degraded, queued", kind, degraded, maybe, queued),
 		row("create/degraded, to move by policy", kind, degraded, maybe, toMove(causeID)),

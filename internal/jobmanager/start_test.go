@@ -25,6 +25,8 @@ func TestStartFollowsTheDescriptor(t *testing.T) {
 	t.Parallel()
 	g := stoppedGroup(t, component("web", nil), component("removed", nil))
 	next := app(component("web", newManifests), component("added", nil))
+	queued(g.Jobs[0])
+	g.Jobs[0].Cooling, g.Jobs[0].Resource = g.Jobs[0].Queued, &jobmanager.Resource{Name: "web"}
 	epoch := g.Jobs[0].Epoch
 	events, err := g.Start(submission(next, "second", "c2"), life(), ids(), start.Add(time.Hour))
 	if err != nil {

@@ -20,9 +20,9 @@ type cell struct {
 }
 
 // played is the cell of a situation and a verb.
-func played(s situation, v verb) cell {
+func played(s situation, v verb) *cell {
 	scene := s.scene()
-	c := cell{before: *scene.j}
+	c := &cell{before: *scene.j}
 	var events []jobmanager.Event
 	events, c.err = v.do(scene)
 	c.after = *scene.j
@@ -35,7 +35,7 @@ func played(s situation, v verb) cell {
 }
 
 // String is what became of the job and which events tell it, "-" for a no-op, else the refusal.
-func (c cell) String() string {
+func (c *cell) String() string {
 	changed := !cmp.Equal(c.before, c.after)
 	switch {
 	case c.err != nil && changed:
@@ -53,7 +53,7 @@ func (c cell) String() string {
 }
 
 // describe says how the job stands after the verb.
-func describe(c cell) string {
+func describe(c *cell) string {
 	j := c.after
 	if j.Deleted {
 		return "gone"

@@ -44,6 +44,12 @@ func (g *JobGroup) Update(former Descriptor, s Submission, lc LifeCycle, ids fun
 	return append([]Event{updated}, jobEvents...), nil
 }
 
+// componentChange is a component as it is to be and as it was, with the Matchmaker's answer for it.
+type componentChange struct {
+	is, was Component
+	match   Match
+}
+
 // applyUpdate makes the jobs follow the descriptor.
 func (g *JobGroup) applyUpdate(former Descriptor, s Submission, lc LifeCycle, ids func() ID, now time.Time) []Event {
 	was := map[string]Component{}
@@ -53,15 +59,15 @@ func (g *JobGroup) applyUpdate(former Descriptor, s Submission, lc LifeCycle, id
 	jobs := g.jobsByComponent()
 	var events []Event
 	for _, component := range s.Descriptor.Components {
-		j, match := jobs[component.Name], s.match(component.Name)
+		j, change := jobs[component.Name], componentChange{component, was[component.Name], s.match(component.Name)}
 		delete(jobs, component.Name)
 		switch {
 		case j == nil:
-			events = append(events, g.addJob(component, match, lc, ids, now))
+			events = append(events, g.addJob(component, change.match, lc, ids, now))
 		case j.Type == DeleteDeployment:
-			events = append(events, j.comeBackAfter(g, component, was[component.Name], match, lc, now)...)
+			events = append(events, j.comeBackAfter(g, change, lc, now)...)
 		default:
-			events = append(events, j.follow(component, was[component.Name], match, lc, now)...)
+			events = append(events, j.follow(change, lc, now)...)
 		}
 	}
 	for _, j := range slices.Clone(g.Jobs) {
@@ -88,31 +94,31 @@ func (g *JobGroup) dropRemoved(now time.Time) []Event {
 // comeBackAfter is for a component that is in the descriptor while its job is a Delete. One that was leaving
 // comes back once it is removed, also where it was to come back otherwise; one that is removed already, such as an
 // abandoned one, is started anew where its component changed.
-func (j *Job) comeBackAfter(g *JobGroup, component, was Component, match Match, lc LifeCycle, now time.Time) []Event {
+func (j *Job) comeBackAfter(g *JobGroup, change componentChange, lc LifeCycle, now time.Time) []Event {
 	returns := j.Sequel == SequelReturn
 	switch {
-	case j.State == Finished && !component.sameWork(was):
-		return []Event{j.start(g, component, match, lc, now)}
-	case j.State == Finished, returns && component.sameWork(was):
+	case j.State == Finished && !change.is.sameWork(change.was):
+		return []Event{j.start(g, change.is, change.match, lc, now)}
+	case j.State == Finished, returns && change.is.sameWork(change.was):
 		return nil
 	}
 	former := j.former()
-	j.take(component)
+	j.take(change.is)
 	j.Sequel = SequelReturn
-	if !returns || !component.samePlace(was) {
-		j.Move = &Move{To: lc.firstFitting(match, component.Type), Reason: match.Reason}
+	if !returns || !change.is.samePlace(change.was) {
+		j.Move = &Move{To: lc.firstFitting(change.match, change.is.Type), Reason: change.match.Reason}
 	}
 	return []Event{j.event(JobUpdated, former, now, j.Component+" comes back once it is removed")}
 }
 
 // follow makes a job that runs, or is about to, follow its changed component.
-func (j *Job) follow(component, was Component, match Match, lc LifeCycle, now time.Time) []Event {
+func (j *Job) follow(change componentChange, lc LifeCycle, now time.Time) []Event {
 	var events []Event
-	if !component.samePlace(was) {
-		events = append(events, j.changePlace(component, match, lc, now)...)
+	if !change.is.samePlace(change.was) {
+		events = append(events, j.changePlace(change.is, change.match, lc, now)...)
 	}
-	if !slices.Equal(component.Manifests, was.Manifests) {
-		events = append(events, j.changeManifests(component, lc, now)...)
+	if !slices.Equal(change.is.Manifests, change.was.Manifests) {
+		events = append(events, j.changeManifests(change.is, lc, now)...)
 	}
 	return events
 }
@@ -170,8 +176,11 @@ func (j *Job) changeManifests(component Component, lc LifeCycle, now time.Time) 
 	case j.busy(now):
 		j.Outdated = true
 		return []Event{j.event(JobUpdated, former, now, "new manifests for "+j.Component+", once the work in progress has ended")}
-	case j.Workload == WorkloadNone && j.Hold != "" && j.Hold != HoldNoManifests && j.Hold != HoldAttemptsExhausted:
-		return []Event{j.event(JobUpdated, former, now, "new manifests for "+j.Component)} // it still waits for a target
+	case j.Hold == HoldNoTarget || j.Hold == HoldNoFittingTarget: // nobody was given the older ones
+		if j.lacksManifests() {
+			j.holdNoManifests(now)
+		}
+		return []Event{j.event(JobUpdated, former, now, "new manifests for "+j.Component)}
 	case j.Type == CreateDeployment && j.State != Finished && j.Workload != WorkloadPresent:
 		return []Event{j.tryAnew(lc.Backoff, now)}
 	}

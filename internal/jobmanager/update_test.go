@@ -228,3 +228,22 @@ func TestNeedsMatch(t *testing.T) {
 		}
 	}
 }
+
+func TestRequirementsThatNothingMeetsLeaveTheJobWhereItIs(t *testing.T) {
+	t.Parallel()
+	helm := func(c *jobmanager.Component) { c.Type = "helm" } // which nuvla cannot run
+	g, former := running(t, component("web", helm))
+	next := submission(app(component("web", func(c *jobmanager.Component) { helm(c); newRequirements(c) })), "second")
+	next.Matches[0].Targets = []jobmanager.Target{{Cluster: "n1", Orchestrator: "nuvla"}}
+	events, err := g.Update(former, next, life(), ids(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := g.Jobs[0]
+	if j.State != jobmanager.Finished || clusterOf(j.Target) != "c1" || !j.NextAsk().Equal(start.Add(life().Rematch)) {
+		t.Errorf("it is %s on %+v, asked again at %s", j.State, j.Target, j.NextAsk())
+	}
+	if last := events[len(events)-1]; encoded(last.Job) != encoded(j) {
+		t.Errorf("%s does not carry the job as it is: %s", last.Type, cmp.Diff(encoded(last.Job), encoded(j)))
+	}
+}

@@ -74,7 +74,7 @@ func verbs() []verb {
 // agentVerbs are those of agents, and the end of a lease.
 func agentVerbs() []verb {
 	a, b := fence(agentA, 4), fence(agentB, 4)
-	report := jobmanager.ResourceReport{UID: "uid-2"}
+	report := available(jobmanager.StatusTrue, nil)
 	return []verb{
 		{name: "claim by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Claim(claimOf(agentA), start) }},
 		{name: "claim by b", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Claim(claimOf(agentB), start) }},

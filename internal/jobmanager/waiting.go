@@ -49,7 +49,7 @@ func (j *Job) Waiting(now time.Time) *Waiting {
 	case j.Reservation.HeldAt(now):
 		w.Reason, w.Until = "HandedOut", j.Reservation.Until
 		w.Message = fmt.Sprintf("handed out to %s", j.Reservation.OwnerID)
-	case j.ManifestCount == 0 && !j.removes(): // they went while the job was handed out
+	case j.lacksManifests(): // they went while the job was handed out
 		w.Reason, w.Message = string(HoldNoManifests), "the descriptor carries no manifest for component "+j.Component+": submit one that does"
 	case j.Owner == "" || j.openTo(""):
 		w.Reason, w.AgentLastSeenAt = "AwaitingForExecution", seen.Orchestrator

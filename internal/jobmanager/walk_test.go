@@ -27,7 +27,7 @@ func TestNoWalkBreaksALaw(t *testing.T) {
 			if name == "report" { // the coarse mark of when it was last seen writes no event
 				verb.quiet = true
 			}
-			c := cell{before: *j}
+			c := &cell{before: *j}
 			var events []jobmanager.Event
 			events, c.err = verb.do(scene{j, j.Type == deleteDeployment && rapid.Bool().Draw(r, "beside")})
 			c.after = *j
@@ -51,7 +51,7 @@ type answers map[jobmanager.ID]jobmanager.RemediationOutcome
 
 // follow takes what a verb told of remediations, and names the laws that it broke: each one that has not ended is
 // known to the job, and each one that the job knows was told.
-func (a answers) follow(c cell) []string {
+func (a answers) follow(c *cell) []string {
 	for _, event := range c.events {
 		if r := event.Remediation; r != nil {
 			a[r.IncomplianceID] = r.Outcome
@@ -67,7 +67,7 @@ func (a answers) follow(c cell) []string {
 	}
 	var laws []string
 	for id, outcome := range a {
-		known := true
+		var known bool
 		switch outcome {
 		case jobmanager.RemediationWaiting, jobmanager.RemediationNoOtherTarget:
 			known = id == waits || id == wanted

@@ -97,17 +97,20 @@ func (s *Store) NextChance(ctx context.Context, since time.Time) (time.Time, err
 	if err != nil {
 		return time.Time{}, s.dialect.translate(err)
 	}
-	earliest := time.Time{}
-	consider := func(at time.Time) {
-		if !at.IsZero() && (earliest.IsZero() || at.Before(earliest)) {
-			earliest = at.UTC()
+	times := []time.Time{next.NotBefore.Time, next.Reserved.Time, next.Turn.Time, next.Move.Time, next.Notice.Time}
+	if next.LeaseUntil != nil {
+		times = append(times, time.UnixMicro(*next.LeaseUntil))
+	}
+	return earliest(times), nil
+}
+
+// earliest is the first of the times that are set; zero when none is.
+func earliest(times []time.Time) time.Time {
+	var first time.Time
+	for _, at := range times {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at.UTC()
 		}
 	}
-	for _, at := range []bun.NullTime{next.NotBefore, next.Reserved, next.Turn, next.Move, next.Notice} {
-		consider(at.Time)
-	}
-	if next.LeaseUntil != nil {
-		consider(time.UnixMicro(*next.LeaseUntil))
-	}
-	return earliest, nil
+	return first
 }

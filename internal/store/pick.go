@@ -26,7 +26,7 @@ func (w *writing) pick(ctx context.Context, which jobmanager.Which) ([]*tracked,
 	case which.LeaseOver:
 		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
 			q = within(leaseOver(q, w.now), "job", which.Scope)
-			return w.store.dialect.lockFree(q.Order("job.id").Limit(int64(which.Limit)))
+			return w.store.dialect.lockFree(q.Order("job.lease_until", "job.id").Limit(int64(which.Limit)))
 		})
 	case which.HeldBy != "":
 		return w.heldBy(ctx, which)

@@ -80,7 +80,8 @@ func checkPlans(t *testing.T, path string, statements []string) {
 	defer func() { _ = db.Close() }()
 	for _, statement := range statements {
 		for _, step := range plan(t, db, statement) {
-			if strings.HasPrefix(step, "SCAN job") && !strings.Contains(step, "USING") {
+			partial := strings.Contains(step, "USING") && !strings.Contains(step, "autoindex") // of the whole table
+			if strings.HasPrefix(step, "SCAN job") && !partial {
 				t.Errorf("%s: %s", step, statement)
 			}
 		}

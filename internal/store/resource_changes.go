@@ -36,7 +36,7 @@ func (c *resourceChanges) note(t *tracked) error {
 	if row.ID != "" {
 		c.set = append(c.set, row)
 	}
-	if was.ID != "" && (was.ID != row.ID || was.Name != row.Name || was.UID != "" && was.UID != row.UID) {
+	if was.ID != "" && (was.Name != row.Name || was.UID != "" && was.UID != row.UID) {
 		c.past = append(c.past, pastResourceRow{JobID: t.job.ID, UID: was.UID, Name: was.Name})
 	}
 	return nil
