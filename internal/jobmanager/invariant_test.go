@@ -24,6 +24,8 @@ func broken(v verb, c *cell, now time.Time) []string {
 	changed := !cmp.Equal(c.before, c.after)
 	must(c.err == nil || !changed, "it changed despite a refusal: %s", describe(c))
 	must(len(c.events) > 0 || !changed || v.quiet, "it changed without an event: %s", describe(c))
+	must(len(c.events) > 0 || before.Now() == after.Now() && waitsForTarget(before) == waitsForTarget(after) && before.Outdated == after.Outdated,
+		"more than a time or a hand-out changed without an event: %s", describe(c))
 	must(after.Epoch >= before.Epoch && after.Generation >= before.Generation, "its epoch or generation shrank")
 	must(after.Generation == before.Generation || after.Epoch > before.Epoch, "other work at the same epoch")
 	must(after.Owner == before.Owner || after.Owner == "" || after.Epoch > before.Epoch, "another owner at the same epoch")
@@ -32,6 +34,14 @@ func broken(v verb, c *cell, now time.Time) []string {
 	}
 	must(after.Attempt >= 0 && after.Attempt <= 5, "%d attempts", after.Attempt)
 	return append(append(laws, brokenEvents(c)...), brokenState(after, now)...)
+}
+
+// waitsForTarget is the job's hold; which of the two reasons there is for having no target is told by none.
+func waitsForTarget(j *jobmanager.Job) jobmanager.HoldReason {
+	if j.Hold == jobmanager.HoldNoFittingTarget {
+		return jobmanager.HoldNoTarget
+	}
+	return j.Hold
 }
 
 // begins says whether the event is of a kind that fences everyone who held the job before.

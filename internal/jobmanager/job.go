@@ -281,6 +281,8 @@ func (j *Job) hold(reason HoldReason, message string, now time.Time) {
 	j.Hold, j.HoldMessage = reason, message
 }
 
+// holdNoManifests keeps the job back until its component has manifests: time alone changes nothing.
 func (j *Job) holdNoManifests(now time.Time) {
+	j.NotBefore = time.Time{}
 	j.hold(HoldNoManifests, "the descriptor carries no manifest for component "+j.Component+": submit one that does", now)
 }
