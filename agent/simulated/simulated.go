@@ -31,6 +31,9 @@ type Config struct {
 	FlakyRate float64
 	// StatusEvery is the interval of the status stream; 5 s. A workload is Progressing for the first one.
 	StatusEvery time.Duration
+	// RepeatEvery is how often the status stream tells everything again though nothing changed; 2 min. A server that
+	// took the agent for silent in between knows nothing of its workloads until they are told again.
+	RepeatEvery time.Duration
 	// Seed of all that is decided by chance.
 	Seed uint64
 	// Log takes what is done; nothing is logged by default.
@@ -73,6 +76,9 @@ type Workload struct {
 func New(config Config) *Driver {
 	if config.StatusEvery <= 0 {
 		config.StatusEvery = 5 * time.Second
+	}
+	if config.RepeatEvery <= 0 {
+		config.RepeatEvery = 2 * time.Minute
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)

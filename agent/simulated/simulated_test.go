@@ -169,6 +169,26 @@ func TestTheStreamTellsEachChangeOnce(t *testing.T) {
 	})
 }
 
+func TestTheStreamTellsEverythingAgainNowAndThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := simulated.New(simulated.Config{StatusEvery: time.Second, RepeatEvery: time.Minute})
+		if _, err := d.Apply(t.Context(), job("j1", 1)); err != nil {
+			t.Fatal(err)
+		}
+		told := 0
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+30*time.Second)
+		defer cancel()
+		err := d.Watch(ctx, func(agent.Status) error {
+			told++
+			return nil
+		})
+		if err != nil || told != 4 {
+			t.Errorf("told %d times in three and a half minutes, %v", told, err)
+		}
+	})
+}
+
 func TestAFlakyWorkloadComesAndGoes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

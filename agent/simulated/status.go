@@ -30,16 +30,21 @@ const (
 	flaky
 )
 
-// Watch reports, once for each interval, every workload whose conditions this agent has not told yet. It
-// returns when ctx has ended.
+// Watch reports, once for each interval, every workload whose conditions this agent has not told yet, and all of
+// them now and then. It returns when ctx has ended.
 func (d *Driver) Watch(ctx context.Context, report func(agent.Status) error) error {
 	told := map[string]int{} // the versions, by uid
 	ticker := time.NewTicker(d.config.StatusEvery)
 	defer ticker.Stop()
+	repeat := time.NewTicker(d.config.RepeatEvery)
+	defer repeat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-repeat.C:
+			clear(told)
+			continue
 		case <-ticker.C:
 		}
 		for _, news := range d.news(told) {

@@ -2403,7 +2403,7 @@ type Query {
     orchestrator: String!
     "The agent's own name."
     ownerId: String!
-    "The clusters it serves; none means all of its orchestrator."
+    "The clusters it serves. Naming none means what an admin set, else every cluster of its orchestrator but those that other present agents serve."
     clusters: [String!]
     "How many: 1 to 500, 50 by default."
     first: Int
@@ -2471,7 +2471,7 @@ type Mutation {
   deleteJob(input: DeleteJobInput!): DeleteJobPayload!
   "Gives everything that one agent holds to another that took its place, with a new epoch each. Admins only."
   reassignJobs(input: ReassignJobsInput!): ReassignJobsPayload!
-  "Gives up a job that no agent can do any more: it counts as removed, and whatever still stands is nobody's. Admins only."
+  "Gives up a job that no agent can do any more: it counts as removed, and whatever still stands is nobody's. Its component stays in the descriptor and comes back with the next start, or once an update changes it. Admins only."
   abandonJob(input: AbandonJobInput!): AbandonJobPayload!
   "Sets the clusters that an agent serves which names none itself. Admins only."
   setAgent(input: SetAgentInput!): SetAgentPayload!
@@ -2487,7 +2487,7 @@ type Subscription {
     orchestrator: String!
     "The agent's own name."
     ownerId: String!
-    "The clusters it serves; none means all of its orchestrator."
+    "The clusters it serves. Naming none means what an admin set, else every cluster of its orchestrator but those that other present agents serve."
     clusters: [String!]
     "How many jobs it runs at once, at least 1. It is checked only, so far: every job is offered to every agent that may claim it, and the claim decides."
     parallel: Int
@@ -2565,7 +2565,7 @@ type JobGroup implements Node {
 
 "How a group does: the first that fits, finished Deletes left out."
 enum Phase {
-  "Nothing was taken up yet."
+  "No job is in progress or finished: nothing was taken up yet, or all of it is to be changed."
   PENDING
   "Some jobs are in progress or finished."
   DEPLOYING
@@ -2649,7 +2649,7 @@ type Job implements Node {
   workload: Workload!
   "The agent that holds it; null when nobody does."
   owner: String
-  "The fencing token: it grows with each claim, takeover, stop, start, update and reassignment. Every write of an agent carries it."
+  "The fencing token: it grows with each claim, takeover, stop, start, update, remediation and reassignment. Every write of an agent carries it."
   epoch: Int!
   "The number of the piece of work, the same over its attempts: a driver applies one generation once."
   generation: Int!
@@ -2725,7 +2725,7 @@ type Attempt {
   endedAt: Time
   "How it ended; null while it runs."
   outcome: Outcome
-  "What a failed attempt said; null otherwise."
+  "Why it ended, where it did not finish; null otherwise."
   message: String
 }
 
@@ -2739,7 +2739,7 @@ enum Outcome {
   RELEASED
   "Its lease ran out without a report."
   EXPIRED
-  "A stop, an update or a reassignment took the job away from it."
+  "A stop, an update, a remediation, a move or a reassignment took the job away from it."
   STOPPED
 }
 
@@ -3666,8 +3666,8 @@ input DeleteJobInput {
 type DeleteJobPayload {
   "Its id."
   jobId: ID!
-  "The application without it."
-  jobGroup: JobGroup!
+  "The application without it; null for a repeated call after that is gone too."
+  jobGroup: JobGroup
 }
 
 "What one agent holds, for another."
@@ -3688,7 +3688,7 @@ type ReassignJobsPayload {
 input AbandonJobInput {
   "Its id."
   jobId: ID!
-  "Why, for those who ask later."
+  "Why, for those who ask later; at most 4096 bytes."
   reason: String!
   "Refuse with VERSION_CONFLICT unless its group is at this generation."
   expectedVersion: Int

@@ -1882,10 +1882,10 @@ func (ec *executionContext) _DeleteJobPayload_jobGroup(ctx context.Context, fiel
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.JobGroup) graphql.Marshaler {
-			return ec.marshalNJobGroup2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJobGroup(ctx, selections, v)
+			return ec.marshalOJobGroup2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJobGroup(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_DeleteJobPayload_jobGroup(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -10161,7 +10161,7 @@ func (ec *executionContext) _DeleteJobPayload(ctx context.Context, sel ast.Selec
 			}
 		case "jobGroup":
 			out.Values[i] = ec._DeleteJobPayload_jobGroup(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:

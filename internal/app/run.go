@@ -16,6 +16,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	duties, stopDuties := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDuties()
+	a.service.Begin(ctx)
 	ended := make(chan error, 3) // one from each part, so that none waits to tell it
 	var running sync.WaitGroup
 	running.Go(func() { ended <- perform(duties, "follow the log of events", a.feed.Run) })

@@ -93,6 +93,7 @@ func (j *Job) Expire(lc LifeCycle, now time.Time) []Event {
 		return nil
 	}
 	former := j.former()
+	j.Since = now
 	message := fmt.Sprintf("the lease of %s ran out without a report", j.Owner)
 	closed := j.closeAttempt(OutcomeExpired, message, now)
 	j.LastError = message

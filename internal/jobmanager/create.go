@@ -61,7 +61,7 @@ func (s Submission) match(component string) Match {
 			return match
 		}
 	}
-	return Match{Component: component, Reason: s.Unanswered}
+	return Match{Component: component, Reason: s.Unanswered, Unasked: s.Unanswered == ""}
 }
 
 // Rematch takes a later answer of the Matchmaker for a job that waits for a target; any other job is left
@@ -95,8 +95,12 @@ func (j *Job) settleTarget(match Match, componentType string, lc LifeCycle, now 
 	}
 }
 
-// waitForTarget says why there is no target, and spaces the next try.
+// waitForTarget says why there is no target, and spaces the next try; where nobody has asked yet, that is now.
 func (j *Job) waitForTarget(match Match, componentType string, lc LifeCycle, now time.Time) {
+	if match.Unasked {
+		j.awaitMatch(now)
+		return
+	}
 	j.MatchTries++
 	j.NotBefore = now.Add(doubling(lc.Rematch, lc.MaxRematch, j.MatchTries))
 	if len(match.Targets) > 0 {

@@ -38,20 +38,28 @@ func (a Agent) Check() error {
 	if len(a.Clusters) > mostClusters {
 		return Errorf(CodeInvalid, "an agent may name at most %d clusters", mostClusters)
 	}
-	for _, cluster := range a.Clusters {
-		if err := CheckText("clusters", cluster, longestName); err != nil {
+	for i, cluster := range a.Clusters {
+		field := fmt.Sprintf("clusters[%d]", i)
+		if cluster == "" {
+			return Errorf(CodeInvalid, "%s must not be empty", field)
+		}
+		if err := CheckText(field, cluster, longestName); err != nil {
 			return err
 		}
 	}
 	return CheckText("orchestrator", a.Orchestrator, longestName)
 }
 
-// serves says whether the agent takes jobs of the cluster.
-func (a Agent) serves(cluster string) bool {
-	if len(a.Clusters) == 0 {
-		return !slices.Contains(a.Others, cluster)
+// serves says whether the agent takes the job where it is. What it owns it may always go on with, whoever serves the
+// cluster by now: nobody else could.
+func (a Agent) serves(j *Job) bool {
+	switch {
+	case j.Owner == a.OwnerID:
+		return true
+	case len(a.Clusters) == 0:
+		return !slices.Contains(a.Others, j.Target.Cluster)
 	}
-	return slices.Contains(a.Clusters, cluster)
+	return slices.Contains(a.Clusters, j.Target.Cluster)
 }
 
 // Executable is the ONE rule: may this agent claim the job now? The list, the push and the claim use it; the
@@ -69,7 +77,9 @@ func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 		return "it has no target or no manifests"
 	case j.Orchestrator != Text(a.Orchestrator):
 		return fmt.Sprintf("it belongs to orchestrator %s, not %s", j.Orchestrator, quoted(a.Orchestrator))
-	case !a.serves(j.Target.Cluster):
+	case !a.serves(j) && len(a.Clusters) == 0:
+		return fmt.Sprintf("its cluster %s is served by another agent, which is present", quoted(j.Target.Cluster))
+	case !a.serves(j):
 		return fmt.Sprintf("its cluster %s is none of the agent's", quoted(j.Target.Cluster))
 	case j.State == Progressing && j.Lease != nil:
 		return fmt.Sprintf("%s holds it until %s", quoted(string(j.Owner)), j.Lease.ExpiresAt.Format(time.RFC3339))

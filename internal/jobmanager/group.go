@@ -155,6 +155,9 @@ func (g *JobGroup) Delete(stopFirst bool, now time.Time) ([]Event, error) {
 		deleted.Notices = []NoticeKind{NoticeDeleted}
 		return []Event{deleted}, nil
 	}
+	if !stopFirst && g.DeleteWhenStopped {
+		return nil, Errorf(CodeGroupNotStopped, "group %s is being deleted already: it goes once %d of its jobs are removed", g.ID, standing)
+	}
 	if !stopFirst {
 		return nil, Errorf(CodeGroupNotStopped,
 			"group %s has %d jobs whose workload may still stand: stop it first, or delete it with stopFirst, or wait for its agents", g.ID, standing)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -63,6 +64,9 @@ const maxOwnerID = 200
 func (o OwnerID) Check() error {
 	if strings.TrimSpace(string(o)) == "" {
 		return Errorf(CodeInvalid, "ownerId must not be empty: an agent names itself with it in every call")
+	}
+	if strings.ContainsFunc(string(o), unicode.IsControl) {
+		return Errorf(CodeInvalid, "ownerId must have no control characters such as line ends")
 	}
 	return CheckText("ownerId", string(o), maxOwnerID)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,28 +52,53 @@ type Subject struct {
 	ResourceID Text `json:"resourceId,omitempty"`
 }
 
-// Picks says whether the subject's component fits one of the names: a component's, or what its resource is or
-// was called. A star fits all, "/a|b/" what the expression between the slashes fits as a whole; an expression
-// that cannot be read fits nothing.
-func (s Subject) Picks(names ...string) bool {
+// Picker gives what says whether the subject's component fits one of the names: a component's, or what its resource
+// is or was called. A star fits all, "/a|b/" what the expression between the slashes fits as a whole.
+func (s Subject) Picker() func(names ...string) bool {
 	wanted := string(s.AppComponent)
 	if wanted == "*" {
-		return true
+		return func(...string) bool { return true }
 	}
 	fits := func(name string) bool { return name == wanted }
-	if len(wanted) > 2 && strings.HasPrefix(wanted, "/") && strings.HasSuffix(wanted, "/") {
-		expression, err := regexp.Compile("^(?:" + wanted[1:len(wanted)-1] + ")$")
+	if expression, ok := s.expression(); ok {
+		compiled, err := regexp.Compile(expression)
 		if err != nil {
-			return false
+			return func(...string) bool { return false } // Check refuses it
 		}
-		fits = expression.MatchString
+		fits = compiled.MatchString
 	}
-	for _, name := range names {
-		if name != "" && fits(name) {
-			return true
-		}
+	return func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return name != "" && fits(name) })
 	}
-	return false
+}
+
+// Picks is Picker for one job.
+func (s Subject) Picks(names ...string) bool { return s.Picker()(names...) }
+
+// expression is the one between slashes, for a name as a whole; ok is false where there is none.
+func (s Subject) expression() (text string, ok bool) {
+	wanted := string(s.AppComponent)
+	if len(wanted) < 3 || !strings.HasPrefix(wanted, "/") || !strings.HasSuffix(wanted, "/") {
+		return "", false
+	}
+	return "^(?:" + wanted[1:len(wanted)-1] + ")$", true
+}
+
+// checkExpression refuses an expression that cannot be read, or that would take long over many names.
+func (s Subject) checkExpression() error {
+	expression, ok := s.expression()
+	if !ok {
+		return nil
+	}
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return Errorf(CodeInvalid, "subject.appComponent %s is no expression that can be read", quoted(string(s.AppComponent)))
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil || len(program.Inst) > largestExpression {
+		return Errorf(CodeInvalid, "subject.appComponent %s is too large an expression: name fewer alternatives and repetitions", quoted(string(s.AppComponent)))
+	}
+	return nil
 }
 
 // The bounds of a report.
@@ -80,6 +107,8 @@ const (
 	longestSubject    = 500
 	longestLabel      = 2000
 	longestPolicyText = 500
+	// largestExpression is in steps of the compiled expression: some hundred names as alternatives.
+	largestExpression = 1000
 )
 
 // Check refuses what does not fit.
@@ -104,7 +133,7 @@ func (i *Incompliance) Check() error {
 	if err != nil {
 		return Errorf(CodeInvalid, "%w", err)
 	}
-	return nil
+	return i.Subject.checkExpression()
 }
 
 // Settle notes the answers of the jobs that the incompliance is about, and tells of it.

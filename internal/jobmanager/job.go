@@ -244,12 +244,17 @@ func (j *Job) afresh(now time.Time) {
 	case j.lacksManifests():
 		j.holdNoManifests(now)
 	case j.Target == nil && !j.removes():
-		j.NotBefore = now
-		j.hold(HoldNoTarget, "the Matchmaker is asked for a target", now)
+		j.awaitMatch(now)
 	default:
 		j.hold("", "", now)
 	}
 	j.enter(Created, now)
+}
+
+// awaitMatch holds the job until the Matchmaker was asked, which is due now.
+func (j *Job) awaitMatch(now time.Time) {
+	j.NotBefore = now
+	j.hold(HoldNoTarget, "the Matchmaker is asked for a target", now)
 }
 
 // lacksManifests says whether the present work needs manifests and there are none.

@@ -86,3 +86,9 @@ const fewestExpiring = 4
 func TooManyExpiring(expiring, all int) bool {
 	return expiring >= fewestExpiring && 2*expiring > all
 }
+
+// within says whether now is less than d after a moment. A clock that was set back is not.
+func within(d time.Duration, since, now time.Time) bool {
+	passed := now.Sub(since)
+	return passed >= 0 && passed < d
+}

@@ -33,7 +33,12 @@ func (j *Job) moving() bool {
 
 // NextAsk is when the Matchmaker is to be asked for another target; zero when it is not.
 func (j *Job) NextAsk() time.Time {
-	if j.Move == nil || j.Move.To != nil || j.Type == DeleteDeployment {
+	switch {
+	case j.Move == nil || j.Type == DeleteDeployment || j.moving():
+		return time.Time{}
+	case j.Move.To != nil && (j.State == Created || j.State == Degraded):
+		return j.Reservation.Until // it was handed out when the target was chosen: it leaves once that lapses
+	case j.Move.To != nil:
 		return time.Time{}
 	}
 	return j.Move.NotBefore
@@ -43,8 +48,13 @@ func (j *Job) NextAsk() time.Time {
 // an answer, or with the old target only, nothing is removed, and the next try is spaced. A move that a user's
 // update wants is given up when the answer is the old target: there is no difference.
 func (j *Job) Relocate(match Match, componentType string, lc LifeCycle, now time.Time) []Event {
-	if j.NextAsk().IsZero() {
+	switch {
+	case j.NextAsk().IsZero():
 		return nil
+	case j.Move.To != nil && j.busy(now):
+		return nil
+	case j.Move.To != nil: // it was handed out when the target was chosen, and nobody claimed it
+		return j.leave(now)
 	}
 	var fitting, other *Target
 	for i := range match.Targets {

@@ -98,7 +98,9 @@ type GroupLoad struct {
 type AgentQuery struct {
 	// Scope bounds the jobs that come with the agents.
 	Scope Scope
-	Page  PageRequest
+	// OwnerIDs leaves out the agents that are not among these; empty leaves out none.
+	OwnerIDs []OwnerID
+	Page     PageRequest
 	// Jobs is the page of each agent's jobs that is wanted; nil for none.
 	Jobs    *PageRequest
 	JobLoad JobLoad
@@ -220,7 +222,8 @@ type Writer interface {
 	// live then gets its full length from now, in the same transaction, once; pardoned says how many.
 	MarkAlive(ctx context.Context, away time.Duration) (pardoned int, err error)
 	// PauseTakeover lets every lease that ends within length from now end then instead, unless that was done
-	// already within twice that length; paused says whether it was. The event says how many leases it was about.
+	// already within twice that length; until then only its own agent may claim a Create whose lease is over
+	// already. paused says whether it was. The event says how many leases it was about.
 	PauseTakeover(ctx context.Context, length time.Duration, message string) (paused bool, err error)
 	// DueNotices takes up to limit notices for delivery, of each group its oldest one at most, and keeps others
 	// from taking them for as long as busy. To take one counts as an attempt: the notice says how many there were

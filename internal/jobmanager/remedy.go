@@ -89,7 +89,7 @@ func (j *Job) Remediate(i *Incompliance, lc LifeCycle, now time.Time) (Remediati
 		return refuse(RemediationRecorded, "the policy asks for no remediation")
 	case !j.running():
 		return refuse(RemediationRefused, "NotRunning: the job is %s/%s", j.Type, j.State)
-	case j.Cooling != nil && j.Cooling.SubType == subType && now.Sub(j.Cooling.At) < lc.CoolDown:
+	case j.Cooling != nil && j.Cooling.SubType == subType && within(lc.CoolDown, j.Cooling.At, now):
 		return refuse(RemediationCoalesced, "the same was taken on at %s", j.Cooling.At.Format(time.RFC3339))
 	case subType == Reallocation && j.Move != nil && (j.Move.Cause == "" || j.Move.To != nil):
 		return refuse(RemediationCoalesced, "the job is moved already")
@@ -163,11 +163,11 @@ func (j *Job) failCause(reason string, now time.Time) []Event {
 }
 
 // settleCause tells what became in the end of the incompliance that the present Update answers. Of an Update that
-// is held it was told that it failed.
+// is held for its attempts it was told that it failed.
 func (j *Job) settleCause(outcome RemediationOutcome, reason string, now time.Time) []Event {
 	cause := j.Cause
 	j.Cause = ""
-	if j.Hold != "" {
+	if j.Hold == HoldAttemptsExhausted || j.Hold == HoldNoReport {
 		return nil
 	}
 	return j.tellCause(cause, outcome, reason, now)

@@ -137,7 +137,7 @@ func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) (
 	}
 	next, changed := seen.after(report, now)
 	changed = changed || !known
-	if !changed && now.Sub(seen.SeenAt) < seenEvery {
+	if !changed && within(seenEvery, seen.SeenAt, now) {
 		return nil, nil
 	}
 	next.SeenAt = now

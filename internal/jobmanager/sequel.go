@@ -124,6 +124,8 @@ func (j *Job) afterReassign(closed *Attempt, now time.Time) []Event {
 		events = append(events, j.leave(now)...)
 	case j.Outdated:
 		events = append(events, j.replace(now)...)
+	case j.Queued != nil && j.Type == UpdateDeployment && j.State == Degraded:
+		events = append(events, j.remediate(*j.Queued, now)...)
 	}
 	return events
 }

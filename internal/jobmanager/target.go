@@ -19,6 +19,8 @@ type Match struct {
 	Targets []Target
 	// Reason says why nothing fits, in a sentence; empty when something does or nobody knows.
 	Reason string
+	// Unasked says that this is no answer: nobody has asked yet.
+	Unasked bool
 }
 
 // Matchmaker names a target for each component.

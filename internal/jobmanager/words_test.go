@@ -110,6 +110,10 @@ func TestMatchesAreSettledByWhatFits(t *testing.T) {
 		"no target":              {[]jobmanager.Match{{Component: "web", Reason: "too small"}}, jobmanager.HoldNoTarget, ""},
 		"the Matchmaker is down": {nil, jobmanager.HoldNoTarget, ""},
 	}
+	unasked, _ := jobmanager.NewJobGroup(jobmanager.Submission{Descriptor: descriptor}, jobmanager.DefaultLifeCycle(), func() jobmanager.ID { return "" }, start)
+	if j := unasked.Jobs[0]; j.Hold != jobmanager.HoldNoTarget || !j.NotBefore.Equal(start) || j.HoldMessage != "the Matchmaker is asked for a target" {
+		t.Errorf("before anybody asked it waits for %q at %s: %s", j.Hold, j.NotBefore, j.HoldMessage)
+	}
 	bare := jobmanager.Descriptor{Name: "app", Components: []jobmanager.Component{{Name: "web"}}}
 	g, _ := jobmanager.NewJobGroup(jobmanager.Submission{Descriptor: bare}, jobmanager.DefaultLifeCycle(), func() jobmanager.ID { return "" }, start)
 	if g.Jobs[0].Hold != jobmanager.HoldNoManifests {
@@ -118,7 +122,7 @@ func TestMatchesAreSettledByWhatFits(t *testing.T) {
 	for name, test := range tests {
 		next := 0
 		ids := func() jobmanager.ID { next++; return jobmanager.ID(fmt.Sprintf("00000000-0000-7000-8000-%012d", next)) }
-		g, events := jobmanager.NewJobGroup(jobmanager.Submission{Descriptor: descriptor, Matches: test.match}, jobmanager.DefaultLifeCycle(), ids, start)
+		g, events := jobmanager.NewJobGroup(jobmanager.Submission{Descriptor: descriptor, Matches: test.match, Unanswered: "it is down"}, jobmanager.DefaultLifeCycle(), ids, start)
 		j := g.Jobs[0]
 		if j.Hold != test.hold || (j.Target != nil && j.Target.Cluster != test.on) || (j.Target == nil) != (test.on == "") || len(events) != 2 {
 			t.Errorf("%s: hold %q, target %+v, %d events", name, j.Hold, j.Target, len(events))

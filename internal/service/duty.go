@@ -124,13 +124,8 @@ func (s *Service) pause(ctx context.Context) {
 // perform does what is due. The mark that the database is in use comes first: leases that were live when the
 // server went away must not run out before they got their time again.
 func (s *Service) perform(ctx context.Context, peers []*errand) error {
-	pardoned, err := s.Store.MarkAlive(ctx, s.Pace.Away)
-	if err != nil {
+	if err := s.markAlive(ctx); err != nil {
 		return err
-	}
-	if pardoned > 0 {
-		s.Metrics.LeasesPardoned.Add(float64(pardoned))
-		s.Logger.WarnContext(ctx, "the server was away: leases that were live then got their full length anew", "leases", pardoned)
 	}
 	for _, e := range peers {
 		select {
@@ -142,6 +137,25 @@ func (s *Service) perform(ctx context.Context, peers []*errand) error {
 		return err
 	}
 	return s.expire(ctx)
+}
+
+// Begin notes that the server is there, before it serves anybody: what happened while it was away is nobody's fault.
+// A database that does not answer is no error; the duties note it as soon as it does.
+func (s *Service) Begin(ctx context.Context) {
+	s.tried(ctx, "note that the server is there", s.markAlive(ctx))
+}
+
+func (s *Service) markAlive(ctx context.Context) error {
+	now := s.Clock.Now()
+	pardoned, err := s.Store.MarkAlive(ctx, s.Pace.Away)
+	if err == nil {
+		s.marked.Store(now.UnixMicro())
+	}
+	if pardoned > 0 {
+		s.Metrics.LeasesPardoned.Add(float64(pardoned))
+		s.Logger.WarnContext(ctx, "the server was away: leases that were live then got their full length anew", "leases", pardoned)
+	}
+	return err
 }
 
 // tried logs a duty that failed; it is tried again at the next round.
@@ -259,7 +273,10 @@ func (s *Service) rematch(ctx context.Context) error {
 // rematchGroup asks once for the whole group and takes the answer for those of its jobs that wait. down says
 // that the Matchmaker could not be asked.
 func (s *Service) rematchGroup(ctx context.Context, group *jobmanager.JobGroup) (down bool, err error) {
-	descriptor, _ := s.Parser.Parse(group.Descriptor) // it was accepted when the group was made
+	descriptor, findings := s.Parser.Parse(group.Descriptor)
+	if refusals := jobmanager.Refusals(findings); len(refusals) > 0 {
+		return false, refusedByNow(group, refusals[0])
+	}
 	token, err := s.Token()
 	if err != nil {
 		return false, err
@@ -276,11 +293,14 @@ func (s *Service) rematchGroup(ctx context.Context, group *jobmanager.JobGroup) 
 	for _, component := range group.Components {
 		types[component.Name] = component.Type
 	}
-	which := byServer(jobmanager.Which{})
+	which, asked := byServer(jobmanager.Which{}), map[jobmanager.ID]int64{}
 	for _, job := range group.Jobs {
-		which.IDs = append(which.IDs, job.ID)
+		which.IDs, asked[job.ID] = append(which.IDs, job.ID), job.Version
 	}
 	_, err = s.Store.UpdateJobs(ctx, which, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		if j.Version != asked[j.ID] {
+			return nil, nil // it changed meanwhile: the answer may be one to another question
+		}
 		match := byComponent[j.Component]
 		if refusal != nil {
 			match.Reason = jobmanager.Sentence(refusal)

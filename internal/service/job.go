@@ -117,11 +117,23 @@ func (s *Service) changeJob(ctx context.Context, p jobmanager.Principal, c jobCh
 		}
 		return s.change(ctx, p, job.GroupID, c.request, c.within)
 	})
+	if jobmanager.CodeOf(err) == jobmanager.CodeNotFound && s.done(ctx, c.request) {
+		return nil, nil, nil // the group is gone since
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	job, err := found(s.Store.Job(ctx, p.Scope(), c.id, jobmanager.JobLoad{}))
 	return job, group, err
+}
+
+// done says whether a request was carried out before, whatever became of its group since.
+func (s *Service) done(ctx context.Context, request jobmanager.Idempotency) bool {
+	if request.Key == "" {
+		return false
+	}
+	id, err := s.Store.Idempotent(ctx, request)
+	return err == nil && id != ""
 }
 
 // within runs the rule on the job in its group.
@@ -151,6 +163,9 @@ func (s *Service) ReassignJobs(ctx context.Context, p jobmanager.Principal, inpu
 	if input.FromOwner == input.ToOwner {
 		return nil, jobmanager.Errorf(jobmanager.CodeInvalid, "fromOwner and toOwner are the same agent")
 	}
+	if err := s.sameOrchestrator(ctx, input.FromOwner, input.ToOwner); err != nil {
+		return nil, err
+	}
 	payload := &ReassignJobsPayload{}
 	which := by(p, p.Name, jobmanager.Which{HeldBy: input.FromOwner, Limit: batch})
 	for {
@@ -160,10 +175,27 @@ func (s *Service) ReassignJobs(ctx context.Context, p jobmanager.Principal, inpu
 		if err != nil {
 			return nil, err
 		}
-		payload.Reassigned += len(jobs)
+		for _, j := range jobs {
+			if j.Owner == input.ToOwner || j.Owner == "" && j.Reservation.OwnerID == input.ToOwner {
+				payload.Reassigned++
+			}
+		}
 		if len(jobs) < batch {
 			return payload, nil
 		}
 		which.After = jobs[len(jobs)-1].ID
 	}
+}
+
+// sameOrchestrator refuses two agents that are known to be of different ones: neither could do the other's jobs.
+func (s *Service) sameOrchestrator(ctx context.Context, from, to jobmanager.OwnerID) error {
+	agents, err := s.Store.Agents(ctx, jobmanager.AgentQuery{
+		OwnerIDs: []jobmanager.OwnerID{from, to}, Page: jobmanager.PageRequest{First: 2},
+	})
+	if err != nil || len(agents.Edges) < 2 || agents.Edges[0].Node.Orchestrator == agents.Edges[1].Node.Orchestrator {
+		return err
+	}
+	one, other := agents.Edges[0].Node, agents.Edges[1].Node
+	return jobmanager.Errorf(jobmanager.CodeInvalid, "%s is an agent of %s and %s of %s: neither can do the other's jobs",
+		one.OwnerID, one.Orchestrator, other.OwnerID, other.Orchestrator)
 }

@@ -22,12 +22,16 @@ func (s *Service) notify(ctx context.Context) error {
 		return nil
 	}
 	for ctx.Err() == nil {
+		token, err := s.Token() // before anything is taken: to take a notice counts as an attempt
+		if err != nil {
+			return err
+		}
 		// Whoever takes a notice has it to himself for longer than all calls of a round may last.
 		notices, err := s.Store.DueNotices(ctx, mostNotices, 3*mostNotices/notifiers*s.NoticeLimits.Timeout)
 		if err != nil || len(notices) == 0 {
 			return err
 		}
-		if err := s.tellAll(ctx, notices); err != nil {
+		if err := s.tellAll(ctx, notices, token); err != nil {
 			return err
 		}
 	}
@@ -35,11 +39,7 @@ func (s *Service) notify(ctx context.Context) error {
 }
 
 // tellAll delivers notices, a few at a time, and returns when all are settled.
-func (s *Service) tellAll(ctx context.Context, notices []*jobmanager.Notice) error {
-	token, err := s.Token()
-	if err != nil {
-		return err // they are due again when nobody has them any more
-	}
+func (s *Service) tellAll(ctx context.Context, notices []*jobmanager.Notice, token jobmanager.Token) (err error) {
 	work := make(chan *jobmanager.Notice)
 	failures := make(chan error, len(notices))
 	var telling sync.WaitGroup

@@ -2,6 +2,9 @@ package service
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -50,7 +53,7 @@ func (s *Service) RenewLeases(ctx context.Context, p jobmanager.Principal, input
 		seen[lease.JobID] = true
 		renewals = append(renewals, jobmanager.Renewal(lease))
 	}
-	ends, err := s.Store.RenewLeases(ctx, input.OwnerID, renewals)
+	ends, err := s.renew(ctx, input.OwnerID, slices.Clone(renewals))
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +75,24 @@ func (s *Service) RenewLeases(ctx context.Context, p jobmanager.Principal, input
 		payload.Results = append(payload.Results, result)
 	}
 	return payload, nil
+}
+
+// renew extends what it can. Where the database was out of reach for so long that no mark of this replica is new
+// enough, what was refused is tried once more behind a new one: leases that ran out meanwhile get their time again
+// with that.
+func (s *Service) renew(ctx context.Context, owner jobmanager.OwnerID, renewals []jobmanager.Renewal) (map[jobmanager.ID]time.Time, error) {
+	ends, err := s.Store.RenewLeases(ctx, owner, renewals)
+	away := s.Clock.Now().Sub(time.UnixMicro(s.marked.Load())) > s.Pace.Away
+	if err != nil || len(ends) == len(renewals) || !away {
+		return ends, err
+	}
+	if err := s.markAlive(ctx); err != nil {
+		return nil, err
+	}
+	refused := slices.DeleteFunc(renewals, func(r jobmanager.Renewal) bool { return !ends[r.JobID].IsZero() })
+	again, err := s.Store.RenewLeases(ctx, owner, refused)
+	maps.Copy(ends, again)
+	return ends, err
 }
 
 // jobsOf reads the jobs of renewals, by id.

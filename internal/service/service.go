@@ -9,6 +9,7 @@ package service
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
@@ -64,6 +65,8 @@ type Service struct {
 	presence presence
 	// chance rings when time alone may have made a job executable.
 	chance bell
+	// marked is when this replica last noted that the database is in use, in microseconds since 1970.
+	marked atomic.Int64
 	// watchers are the goroutines that feed subscriptions.
 	watchers sync.WaitGroup
 }

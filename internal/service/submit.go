@@ -137,8 +137,7 @@ func idempotency(p jobmanager.Principal, operation, key string, input any) (jobm
 
 // overtaken says whether another call with the same key may have done meanwhile what this one failed to do.
 func overtaken(request jobmanager.Idempotency, err error) bool {
-	code := jobmanager.CodeOf(err)
-	return request.Key != "" && (code == jobmanager.CodeConflict || code == jobmanager.CodeNotFound)
+	return request.Key != "" && err != nil
 }
 
 // earlier gives the group that an earlier request with the same key made; nil when there was none, NOT_FOUND

@@ -46,10 +46,13 @@ func (s *Service) UpdateJobGroup(ctx context.Context, p jobmanager.Principal, in
 	}
 	descriptor, findings := s.Parser.Parse(input.Descriptor)
 	payload := &UpdateJobGroupPayload{Findings: findings}
-	if input.DryRun != nil && *input.DryRun {
+	dry, refusals := input.DryRun != nil && *input.DryRun, jobmanager.Refusals(findings)
+	switch {
+	case dry && len(refusals) > 0:
 		return payload, nil
-	}
-	if refusals := jobmanager.Refusals(findings); len(refusals) > 0 {
+	case dry:
+		return payload, s.rehearse(ctx, p, input, descriptor)
+	case len(refusals) > 0:
 		return nil, refusal(refusals[0], findings)
 	}
 	request, err := idempotency(p, "updateJobGroup", string(input.IdempotencyKey), input)
@@ -58,7 +61,7 @@ func (s *Service) UpdateJobGroup(ctx context.Context, p jobmanager.Principal, in
 	}
 	payload.JobGroup, err = s.once(ctx, p, request, func() (*jobmanager.JobGroup, error) {
 		return s.replan(ctx, p, plan{
-			group: input.JobGroupID, expected: input.ExpectedVersion, later: accepts(input.OnMatchmakerDown), request: request,
+			group: input.JobGroupID, expected: input.ExpectedVersion, later: accepts(input.OnMatchmakerDown), request: request, replaces: true,
 			submission: func(*jobmanager.JobGroup, jobmanager.Descriptor) jobmanager.Submission {
 				return jobmanager.Submission{Descriptor: descriptor, Text: input.Descriptor}
 			},
@@ -75,6 +78,33 @@ func (s *Service) UpdateJobGroup(ctx context.Context, p jobmanager.Principal, in
 		return nil, err
 	}
 	return payload, nil
+}
+
+// errRehearsed takes back a change that was only tried.
+var errRehearsed = errors.New("only a rehearsal")
+
+// rehearse makes the update and takes it back: it answers what the update itself would be refused with, but for the
+// Matchmaker, which is not asked.
+func (s *Service) rehearse(ctx context.Context, p jobmanager.Principal, input UpdateJobGroupInput, descriptor jobmanager.Descriptor) error {
+	base, err := s.Store.JobGroup(ctx, p.Scope(), input.JobGroupID, jobmanager.GroupLoad{Descriptor: true})
+	if err != nil {
+		return err
+	}
+	present, _ := s.Parser.Parse(base.Descriptor)
+	_, err = s.change(ctx, p, input.JobGroupID, jobmanager.Idempotency{}, func(g *jobmanager.JobGroup, now time.Time) ([]jobmanager.Event, error) {
+		if err := g.CheckVersion(input.ExpectedVersion); err != nil {
+			return nil, err
+		}
+		next := jobmanager.Submission{Descriptor: descriptor, Text: input.Descriptor}
+		if _, err := g.Update(present, next, s.LifeCycle, s.IDs, now); err != nil {
+			return nil, err
+		}
+		return nil, errRehearsed
+	})
+	if errors.Is(err, errRehearsed) {
+		return nil
+	}
+	return err
 }
 
 // StartJobGroup brings a stopped application up again, as its descriptor is by now; a running one stays as it is.
@@ -109,6 +139,8 @@ func (s *Service) StartJobGroup(ctx context.Context, p jobmanager.Principal, inp
 type plan struct {
 	group    jobmanager.ID
 	expected *int64
+	// replaces says that the present text is given up, so that it may be one that is refused by now.
+	replaces bool
 	// later lets components be matched later when the Matchmaker is down.
 	later   bool
 	request jobmanager.Idempotency
@@ -122,6 +154,13 @@ type plan struct {
 
 // errMoved says that the application changed after the plan was made.
 var errMoved = jobmanager.Errorf(jobmanager.CodeConflict, "others kept changing the application: read it again and retry")
+
+// refusedByNow says that a descriptor that was accepted once cannot be used any more, for the server's limits or its
+// parser changed since.
+func refusedByNow(g *jobmanager.JobGroup, first jobmanager.Finding) error {
+	return jobmanager.Errorf(jobmanager.CodeWrongState,
+		"the descriptor of group %s, accepted once, is refused by now: %s; stop the group and update its descriptor", g.ID, first.Message)
+}
 
 // mostPlans bounds how often a plan is made anew.
 const mostPlans = 5
@@ -146,7 +185,11 @@ func (s *Service) tryPlan(ctx context.Context, p jobmanager.Principal, change pl
 	if err := base.CheckVersion(change.expected); err != nil {
 		return nil, err
 	}
-	present, _ := s.Parser.Parse(base.Descriptor) // it was accepted when it was submitted
+	present, findings := s.Parser.Parse(base.Descriptor)
+	refusals := jobmanager.Refusals(findings)
+	if len(refusals) > 0 && !(change.replaces && base.Phase == jobmanager.PhaseStopped) {
+		return nil, refusedByNow(base, refusals[0])
+	}
 	submission := change.submission(base, present)
 	if change.asks(base, present) {
 		if err := s.match(ctx, p, &submission, change.later); err != nil {

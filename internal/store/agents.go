@@ -112,16 +112,20 @@ func setSeen[Q interface {
 }
 
 // others are the clusters that present agents of the same orchestrator serve: what one names, or what was set for
-// it; of one that has neither, what it has finished work on, unless this agent has as well. It takes two
+// it; of one that has neither, what it has finished work on, unless this agent has as well. It takes three
 // statements, however many agents there are.
 func (s *Store) others(ctx context.Context, agent *jobmanager.Agent, present time.Time) ([]string, error) {
 	const most = 1000 // it is a hint: the claim decides
+	present, err := s.lessAbsence(ctx, present)
+	if err != nil {
+		return nil, err
+	}
 	there := func() *bun.SelectQuery {
 		return s.read.NewSelect().Model((*agentRow)(nil)).Where("agent.orchestrator = ?", agent.Orchestrator).
-			Where("agent.last_seen_at >= ?", micros(present)).Where("agent.owner_id <> ?", agent.OwnerID)
+			Where("agent.last_seen_at >= ?", present).Where("agent.owner_id <> ?", agent.OwnerID)
 	}
 	var rows []agentRow
-	err := there().Column("clusters", "set_clusters").
+	err = there().Column("clusters", "set_clusters").
 		Where("(agent.clusters <> ? OR agent.set_clusters <> ?)", noClusters, noClusters).
 		Order("agent.owner_id").Limit(most).Scan(ctx, &rows)
 	if err != nil {
@@ -175,9 +179,13 @@ func (s *Store) SetAgent(ctx context.Context, agent jobmanager.Agent) (*jobmanag
 
 // SilentAgents lists agents whose resources are to be marked, the longest silent first; see jobmanager.Reader.
 func (s *Store) SilentAgents(ctx context.Context, since time.Time, limit int) ([]*jobmanager.Agent, error) {
+	since, err := s.lessAbsence(ctx, since)
+	if err != nil {
+		return nil, s.dialect.translate(err)
+	}
 	var rows []agentRow
-	err := s.read.NewSelect().Model(&rows).Where("NOT agent.marked_silent").
-		Where("agent.last_seen_at <= ?", micros(since)).Order("agent.last_seen_at", "agent.owner_id").
+	err = s.read.NewSelect().Model(&rows).Where("NOT agent.marked_silent").
+		Where("agent.last_seen_at <= ?", since).Order("agent.last_seen_at", "agent.owner_id").
 		Limit(int64(limit)).Scan(ctx)
 	if err != nil {
 		return nil, s.dialect.translate(err)
@@ -203,8 +211,8 @@ func (s *Store) Agents(ctx context.Context, query jobmanager.AgentQuery) (*jobma
 	var list *jobmanager.AgentConnection
 	err = s.snapshot(ctx, func(ctx context.Context, v *view) error {
 		var rows []agentRow
-		err := v.tx.NewSelect().Model(&rows).Where("agent.owner_id > ?", after).
-			Order("agent.owner_id").Limit(int64(page.First) + 1).Scan(ctx)
+		err := among(v.tx.NewSelect().Model(&rows), "agent.owner_id", query.OwnerIDs).
+			Where("agent.owner_id > ?", after).Order("agent.owner_id").Limit(int64(page.First) + 1).Scan(ctx)
 		if err != nil {
 			return err
 		}

@@ -216,7 +216,7 @@ func costOfUpdate(t *testing.T, url string, n int) map[string]string {
 	l := newLife(t, url, n)
 	l.update("claim", jobmanager.Which{ExecutableFor: &l.agent}, l.claim)
 	l.update("finish", jobmanager.Which{IDs: l.ids()}, l.finish)
-	next := jobmanager.Submission{Tenant: l.group.Tenant, Text: "name: cost # newer", Descriptor: jobmanager.Descriptor{Name: "cost"}}
+	next := jobmanager.Submission{Tenant: l.group.Tenant, Text: "name: cost # newer", Unanswered: "nobody answers", Descriptor: jobmanager.Descriptor{Name: "cost"}}
 	for i, component := range l.group.Components {
 		if i%5 == 0 {
 			component.Name = string(newID())

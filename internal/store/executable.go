@@ -13,6 +13,7 @@ import (
 // two equal. The first two lines are also those of the index jobs_queue. now is a parameter: the database's own
 // clock plays no part.
 func executable(q *bun.SelectQuery, a jobmanager.Agent, now time.Time) *bun.SelectQuery {
+	owner := plain(a.OwnerID)
 	q = q.Where("job.hold = ''").
 		Where("job.state <> 'FINISHED'").
 		Where("job.target_cluster IS NOT NULL").
@@ -20,11 +21,10 @@ func executable(q *bun.SelectQuery, a jobmanager.Agent, now time.Time) *bun.Sele
 			job.type = 'UPDATE_DEPLOYMENT' AND job.sub_type = 'reallocation')`). // what removes takes no manifests
 		Where("job.orchestrator = ?", plain(a.Orchestrator))
 	if len(a.Clusters) > 0 {
-		q = q.Where("job.target_cluster IN (?)", bun.List(plains(a.Clusters)))
+		q = q.Where("(job.owner_id = ? OR job.target_cluster IN (?))", owner, bun.List(plains(a.Clusters)))
 	} else if len(a.Others) > 0 {
-		q = q.Where("job.target_cluster NOT IN (?)", bun.List(plains(a.Others)))
+		q = q.Where("(job.owner_id = ? OR job.target_cluster NOT IN (?))", owner, bun.List(plains(a.Others)))
 	}
-	owner := plain(a.OwnerID)
 	now = micros(now)
 	return q.
 		Where("(job.state <> 'PROGRESSING' OR job.lease_until IS NULL)").

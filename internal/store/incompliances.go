@@ -26,9 +26,12 @@ func (s *Store) RecordIncompliance(
 		if err != nil {
 			return err
 		}
-		incompliance.GroupID, incompliance.Reason = group, ""
-		if group == "" && len(list) > 0 {
-			incompliance.GroupID = list[0].job.GroupID
+		incompliance.GroupID, incompliance.Reason = group.ID, ""
+		if group.ID != "" {
+			incompliance.Tenant = group.Tenant
+		} else if len(list) > 0 {
+			list = ofOneTenant(list)
+			incompliance.GroupID, incompliance.Tenant = list[0].job.GroupID, list[0].job.Tenant
 		}
 		answers := make([]jobmanager.Remediation, len(list))
 		for i, t := range list {
@@ -53,33 +56,41 @@ func (s *Store) RecordIncompliance(
 
 // subjectOf finds and locks the jobs that a subject is about, in the order of their ids, and gives the group that
 // its app instance names.
-func (w *writing) subjectOf(ctx context.Context, scope jobmanager.Scope, subject jobmanager.Subject) (jobmanager.ID, []*tracked, error) {
+func (w *writing) subjectOf(ctx context.Context, scope jobmanager.Scope, subject jobmanager.Subject) (groupRow, []*tracked, error) {
 	group, err := w.namedGroup(ctx, scope, subject)
 	if err != nil {
-		return "", nil, err
+		return group, nil, err
 	}
-	if group != "" && subject.AppComponent != "" {
-		picked, err := w.pickedMembers(ctx, group, subject)
+	if group.ID != "" && subject.AppComponent != "" {
+		picked, err := w.pickedMembers(ctx, group.ID, subject)
 		if err != nil || len(picked) > 0 {
 			return group, picked, err
 		}
 	}
-	list, err := w.jobsOfResource(ctx, scope, group, subject.ResourceID)
+	list, err := w.jobsOfResource(ctx, scope, group.ID, subject.ResourceID)
 	return group, list, err
 }
 
-// namedGroup is the group that the subject's app instance names; "" when there is none in the scope.
-func (w *writing) namedGroup(ctx context.Context, scope jobmanager.Scope, subject jobmanager.Subject) (jobmanager.ID, error) {
+// ofOneTenant keeps the jobs of the first one's tenant: uids are unique within a cluster at best, and nobody is told
+// of what is another's.
+func ofOneTenant(list []*tracked) []*tracked {
+	tenant := list[0].job.Tenant
+	return slices.DeleteFunc(list, func(t *tracked) bool { return t.job.Tenant != tenant })
+}
+
+// namedGroup is the group that the subject's app instance names, with id and tenant; zero when there is none in the
+// scope.
+func (w *writing) namedGroup(ctx context.Context, scope jobmanager.Scope, subject jobmanager.Subject) (groupRow, error) {
 	id, err := jobmanager.ParseID(string(subject.AppInstance))
 	if err != nil {
-		return "", nil //nolint:nilerr // what is no id names no group
+		return groupRow{}, nil //nolint:nilerr // what is no id names no group
 	}
-	var found []jobmanager.ID
-	q := w.tx.NewSelect().Model((*groupRow)(nil)).Column("id").Where("job_group.id = ?", id)
-	if err := within(q, "job_group", scope).Scan(ctx, &found); err != nil || len(found) == 0 {
-		return "", err
+	var found []groupRow
+	q := w.tx.NewSelect().Model(&found).Column("id", "tenant").Where("job_group.id = ?", id)
+	if err := within(q, "job_group", scope).Scan(ctx); err != nil || len(found) == 0 {
+		return groupRow{}, err
 	}
-	return id, nil
+	return found[0], nil
 }
 
 // pickedMembers gives the jobs of a group that the subject picks by the names of component and resource.
@@ -105,7 +116,8 @@ func (w *writing) pickedMembers(ctx context.Context, group jobmanager.ID, subjec
 			names[t.job.ID] = append(names[t.job.ID], t.job.Resource.Name)
 		}
 	}
-	return slices.DeleteFunc(list, func(t *tracked) bool { return !subject.Picks(names[t.job.ID]...) }), nil
+	picks := subject.Picker()
+	return slices.DeleteFunc(list, func(t *tracked) bool { return !picks(names[t.job.ID]...) }), nil
 }
 
 // jobsOfResource gives the jobs whose resource has or had this uid of its orchestrator, else the one whose

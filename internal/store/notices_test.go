@@ -185,7 +185,7 @@ func TestTwoReplicasOnOneDatabasePardonOnce(t *testing.T) {
 	}
 }
 
-func TestSeeingAnAgentTakesThreeStatementsAtMost(t *testing.T) {
+func TestSeeingAnAgentTakesFourStatementsAtMost(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, url string) {
 		s := mustMigrate(t, store.Config{URL: url})
@@ -203,7 +203,7 @@ func TestSeeingAnAgentTakesThreeStatementsAtMost(t *testing.T) {
 			if cost := see(name, "c1"); cost != "INSERT" {
 				t.Errorf("seeing an agent that names clusters takes %q", cost)
 			}
-			if cost := see("blank-" + name); cost != "INSERT SELECT SELECT" {
+			if cost := see("blank-" + name); cost != "INSERT SELECT SELECT SELECT" {
 				t.Errorf("seeing an agent that names none takes %q", cost)
 			}
 		}

@@ -128,7 +128,9 @@ func (s *Store) Kinds(ctx context.Context, scope jobmanager.Scope, ids []jobmana
 		return nil, s.dialect.translate(err)
 	}
 	for _, node := range found {
-		kinds[node.ID] = node.Kind
+		if known := kinds[node.ID]; known == "" || known == "Incompliance" { // its id is its reporter's choice
+			kinds[node.ID] = node.Kind
+		}
 	}
 	return kinds, nil
 }

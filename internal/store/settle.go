@@ -118,11 +118,20 @@ func (w *writing) deleteSettled(ctx context.Context, groups []*jobmanager.JobGro
 	for i, group := range groups {
 		ids[i] = group.ID
 	}
+	// The groups are locked already: to wait for a job here would be to wait for somebody who waits for its group.
 	gone, err := w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("job.group_id IN (?)", bun.List(ids)).Order("job.group_id", "job.created_at", "job.id")
+		q = q.Where("job.group_id IN (?)", bun.List(ids)).Order("job.group_id", "job.created_at", "job.id")
+		return w.store.dialect.lockFree(q)
 	})
 	if err != nil {
 		return err
+	}
+	all, err := w.tx.NewSelect().Model((*jobRow)(nil)).Where("job.group_id IN (?)", bun.List(ids)).Count(ctx)
+	if err != nil {
+		return err
+	}
+	if all != int64(len(gone)) {
+		return errLostRace
 	}
 	return w.deleteGroups(ctx, ids, gone)
 }

@@ -31,6 +31,9 @@ func (s *Store) MarkAlive(ctx context.Context, away time.Duration) (pardoned int
 		if err != nil || !moved || seen == 0 || gone <= away {
 			return err
 		}
+		if _, err := w.tx.NewRaw("UPDATE vitals SET left_at = ?, back_at = ? WHERE id = 1", seen, now).Exec(ctx); err != nil {
+			return err
+		}
 		pardoned, err = w.moveLeases(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
 			return q.Where("job.lease_until > ?", seen)
 		}, "? + job.lease_seconds * 1000000", now)
@@ -55,6 +58,9 @@ func (s *Store) PauseTakeover(ctx context.Context, length time.Duration, message
 		if err != nil || seen != 0 && w.now.UnixMicro() < seen+length.Microseconds() {
 			return err
 		}
+		if err := w.lockProgressing(ctx); err != nil {
+			return err
+		}
 		until := w.now.Add(length).UnixMicro()
 		if paused, err = w.moveVital(ctx, pausedUntil, seen, until); err != nil || !paused {
 			return err
@@ -63,9 +69,41 @@ func (s *Store) PauseTakeover(ctx context.Context, length time.Duration, message
 			return q.Where("job.lease_until < ?", until)
 		}, "?", until)
 		w.tellOfLeases(jobmanager.TakeoverPaused, fmt.Sprintf("%s; %d leases end then", message, n))
-		return err
+		if err != nil {
+			return err
+		}
+		return w.keepForOwners(ctx, w.now.Add(length))
 	})
 	return paused && err == nil, err
+}
+
+// lessAbsence moves a time since which agents are looked for back by the server's last absence, where that lies
+// behind it: nobody could be heard of meanwhile.
+func (s *Store) lessAbsence(ctx context.Context, since time.Time) (time.Time, error) {
+	var absence struct{ LeftAt, BackAt int64 }
+	err := s.read.NewRaw("SELECT left_at, back_at FROM vitals WHERE id = 1").Scan(ctx, &absence)
+	if absence.BackAt > since.UnixMicro() {
+		since = since.Add(-time.Duration(absence.BackAt-absence.LeftAt) * time.Microsecond)
+	}
+	return micros(since), err
+}
+
+// lockProgressing locks all jobs in progress in the order of their ids, before two statements each change some.
+func (w *writing) lockProgressing(ctx context.Context) error {
+	var ids []jobmanager.ID
+	q := w.tx.NewSelect().Model((*jobRow)(nil)).Column("id").Where("job.state = 'PROGRESSING'").Order("job.id")
+	return w.store.dialect.lock(q).Scan(ctx, &ids)
+}
+
+// keepForOwners lets only the agents of their last attempts claim the jobs whose expiry is written already, until
+// then. The jobs stay locked from their picking on, as with every other change.
+func (w *writing) keepForOwners(ctx context.Context, until time.Time) error {
+	expired := w.tx.NewSelect().Model((*jobRow)(nil)).Column("id").Where("job.state = 'PROGRESSING'").
+		Where("job.lease_until IS NULL AND job.type = 'CREATE_DEPLOYMENT'").Order("job.id")
+	_, err := w.tx.NewUpdate().With("_data", w.store.dialect.lock(expired)).Model((*jobRow)(nil)).TableExpr("_data").
+		Set("turn_of = ?", jobmanager.TurnOfOwner).Set("turn_until = ?", micros(until)).
+		Where("job.id = _data.id").Exec(ctx)
+	return err
 }
 
 // tellOfLeases tells of something that is about no group.

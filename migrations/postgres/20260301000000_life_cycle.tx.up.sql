@@ -65,13 +65,16 @@ CREATE TABLE agent_clusters (
   PRIMARY KEY (owner_id, cluster)
 );
 
--- When the database was last known to be in use, and until when takeover is paused; microseconds since 1970.
+-- When the database was last known to be in use, from when to when it was not the last time, and until when
+-- takeover is paused; microseconds since 1970.
 CREATE TABLE vitals (
   id integer PRIMARY KEY CHECK (id = 1),
   alive_at bigint NOT NULL,
+  left_at bigint NOT NULL,
+  back_at bigint NOT NULL,
   paused_until bigint NOT NULL
 );
-INSERT INTO vitals (id, alive_at, paused_until) VALUES (1, 0, 0);
+INSERT INTO vitals (id, alive_at, left_at, back_at, paused_until) VALUES (1, 0, 0, 0, 0);
 
 -- What the Policy Manager is still to be told, in order of (revision, step) for each group.
 CREATE TABLE notices (

@@ -57,7 +57,8 @@ func EachDatabase(t *testing.T, test func(t *testing.T, url string)) {
 // SQLite is the URL of a fresh SQLite file.
 func SQLite(t testing.TB) string { return "sqlite://" + filepath.Join(t.TempDir(), "jobmanager.db") }
 
-// leap is longer than any step of a test's clock.
+// leap is longer than any step of a test's clock, and than any rest that a busy machine gives a server: neither is
+// an absence.
 const leap = 24 * time.Hour
 
 // Start runs a server until the test ends, and fails the test if it does not end cleanly.
@@ -73,10 +74,10 @@ func Start(t testing.TB, options Options) *Server {
 	appOptions := app.Options{Version: "test", Logger: Logger(t), Pace: options.Pace}
 	if options.Clock != nil {
 		appOptions.Clock = options.Clock
-		if appOptions.Pace == (service.Pace{}) {
-			appOptions.Pace = service.DefaultPace()
-			appOptions.Pace.Away = leap // a test's clock leaps, and that is no absence of the server
-		}
+	}
+	if appOptions.Pace == (service.Pace{}) {
+		appOptions.Pace = service.DefaultPace()
+		appOptions.Pace.Away = leap
 	}
 	server, err := app.New(t.Context(), c, appOptions)
 	if err != nil {

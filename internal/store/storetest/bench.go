@@ -46,7 +46,8 @@ func newID() jobmanager.ID { return jobmanager.ID(uuid.Must(uuid.NewV7()).String
 // submission is an application of n components on the cluster "edge", of the orchestrator "ocm".
 func submission(name string, n int) jobmanager.Submission {
 	s := jobmanager.Submission{
-		Tenant: jobmanager.DefaultTenant, Text: "name: " + name + "\n",
+		Unanswered: "nobody answers",
+		Tenant:     jobmanager.DefaultTenant, Text: "name: " + name + "\n",
 		Descriptor: jobmanager.Descriptor{Name: name, Namespace: name, HasManifests: true},
 	}
 	for i := range n {
