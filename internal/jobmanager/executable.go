@@ -50,16 +50,24 @@ func (a Agent) Check() error {
 	return CheckText("orchestrator", a.Orchestrator, longestName)
 }
 
-// serves says whether the agent takes the job where it is. What it owns it may always go on with, whoever serves the
-// cluster by now: nobody else could.
-func (a Agent) serves(j *Job) bool {
+// serves says whether the agent takes the job where it is. What it owns, or is kept for it, it may always go on with,
+// whoever serves the cluster by now: nobody else could.
+func (a Agent) serves(j *Job, now time.Time) bool {
 	switch {
-	case j.Owner == a.OwnerID:
+	case j.Owner == a.OwnerID, j.Reservation.OwnerID == a.OwnerID && j.Reservation.HeldAt(now):
 		return true
 	case len(a.Clusters) == 0:
 		return !slices.Contains(a.Others, j.Target.Cluster)
 	}
 	return slices.Contains(a.Clusters, j.Target.Cluster)
+}
+
+// elsewhere says why the agent does not take the job where it is.
+func (a Agent) elsewhere(j *Job) string {
+	if len(a.Clusters) == 0 {
+		return fmt.Sprintf("its cluster %s is served by another agent, which is present", quoted(j.Target.Cluster))
+	}
+	return fmt.Sprintf("its cluster %s is none of the agent's", quoted(j.Target.Cluster))
 }
 
 // Executable is the ONE rule: may this agent claim the job now? The list, the push and the claim use it; the
@@ -77,10 +85,8 @@ func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 		return "it has no target or no manifests"
 	case j.Orchestrator != Text(a.Orchestrator):
 		return fmt.Sprintf("it belongs to orchestrator %s, not %s", j.Orchestrator, quoted(a.Orchestrator))
-	case !a.serves(j) && len(a.Clusters) == 0:
-		return fmt.Sprintf("its cluster %s is served by another agent, which is present", quoted(j.Target.Cluster))
-	case !a.serves(j):
-		return fmt.Sprintf("its cluster %s is none of the agent's", quoted(j.Target.Cluster))
+	case !a.serves(j, now):
+		return a.elsewhere(j)
 	case j.State == Progressing && j.Lease != nil:
 		return fmt.Sprintf("%s holds it until %s", quoted(string(j.Owner)), j.Lease.ExpiresAt.Format(time.RFC3339))
 	case j.State == Finished:

@@ -56,36 +56,36 @@ func (j *Job) Relocate(match Match, componentType string, lc LifeCycle, now time
 	case j.Move.To != nil: // it was handed out when the target was chosen, and nobody claimed it
 		return j.leave(now)
 	}
-	var fitting, other *Target
-	for i := range match.Targets {
-		target := match.Targets[i]
-		if !lc.fits(componentType, target.Orchestrator) {
-			continue
-		}
-		if fitting == nil {
-			fitting = &target
-		}
-		if other == nil && !target.same(j.Target) {
-			other = &target
-		}
+	chosen := lc.firstFitting(match, componentType)
+	switch {
+	case j.Move.Cause != "":
+		chosen = lc.firstFitting(match.without(j.Target), componentType)
+	case chosen != nil && chosen.same(j.Target):
+		j.Move = nil
+		return []Event{j.event(JobMatched, j.former(), now, "it stays on "+j.Target.Cluster)}
 	}
-	if j.Move.Cause == "" {
-		if fitting != nil && fitting.same(j.Target) {
-			j.Move = nil
-			return []Event{j.event(JobMatched, j.former(), now, "it stays on "+j.Target.Cluster)}
-		}
-		other = fitting
-	}
-	if other == nil {
+	if chosen == nil {
 		return j.stayPut(match, lc, now)
 	}
 	move := *j.Move
-	move.To, move.NotBefore, move.Reason = other, time.Time{}, ""
+	move.To, move.NotBefore, move.Reason = chosen, time.Time{}, ""
 	j.Move = &move
 	if j.busy(now) || j.Type == CreateDeployment && j.State == Progressing {
-		return []Event{j.event(JobMatched, j.former(), now, "to move to "+other.Cluster+" once the work in progress has ended")}
+		return []Event{j.event(JobMatched, j.former(), now, "to move to "+chosen.Cluster+" once the work in progress has ended")}
 	}
 	return j.leave(now)
+}
+
+// without is the answer without one target.
+func (m Match) without(target *Target) Match {
+	var others []Target
+	for i := range m.Targets {
+		if !m.Targets[i].same(target) {
+			others = append(others, m.Targets[i])
+		}
+	}
+	m.Targets = others
+	return m
 }
 
 // same says whether two targets are one place, whoever named it.

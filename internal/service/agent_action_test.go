@@ -53,13 +53,16 @@ func (w *world) claimOne(r *rapid.T) {
 	owner := w.someOwner(r)
 	view := w.view(owner)
 	l := w.someJobWith(r, func(l *ledger) bool { return w.claimable(l, view) })
-	if l == nil {
-		return
+	if l != nil {
+		w.claimBy(r, owner, l)
 	}
+}
+
+func (w *world) claimBy(r *rapid.T, owner jobmanager.OwnerID, l *ledger) {
 	seconds, length := w.someLength(r)
 	claimID := w.someClaimID(r, owner)
 	w.heard(owner, true)
-	view = w.view(owner)
+	view := w.view(owner)
 	s := step{
 		call: call{verb: verbClaim, owner: owner, claimID: claimID, length: length}, about: []jobmanager.ID{l.id},
 		what: fmt.Sprintf("%s claims %s (%q)", owner, l.id, claimID), must: []jobmanager.ID{l.id},

@@ -75,7 +75,7 @@ func (w *world) actions() []action {
 		{2, action{"change one job", w.changeOneJob}}, {1, action{"reassign", w.reassign}}, {1, action{"set an agent", w.setAgent}},
 		{5, action{"report an incompliance", w.reportIncompliance}},
 		{7, action{"time passes", w.pass}}, {1, action{"duties", w.duties}}, {4, action{"ask again", w.askAgain}},
-		{1, action{"the Matchmaker turns", w.turn}},
+		{1, action{"the Matchmaker turns", w.turn}}, {1, action{"all fall silent", w.fallSilent}}, {5, action{"demands pile up", w.pileUp}},
 	} {
 		for range a.often {
 			list = append(list, a.action)

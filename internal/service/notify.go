@@ -66,7 +66,7 @@ func (s *Service) tellAll(ctx context.Context, notices []*jobmanager.Notice, tok
 func (s *Service) tell(ctx context.Context, notice *jobmanager.Notice, token jobmanager.Token) error {
 	failure := s.call(ctx, *notice, token)
 	if ctx.Err() != nil && failure != nil {
-		return nil // the server stops: it is told again once nobody has it any more
+		return nil //nolint:nilerr // the server stops: it is told again once nobody has it any more
 	}
 	settling := context.WithoutCancel(ctx)
 	if failure == nil {

@@ -187,7 +187,7 @@ func (s *Service) tryPlan(ctx context.Context, p jobmanager.Principal, change pl
 	}
 	present, findings := s.Parser.Parse(base.Descriptor)
 	refusals := jobmanager.Refusals(findings)
-	if len(refusals) > 0 && !(change.replaces && base.Phase == jobmanager.PhaseStopped) {
+	if len(refusals) > 0 && (!change.replaces || base.Phase != jobmanager.PhaseStopped) {
 		return nil, refusedByNow(base, refusals[0])
 	}
 	submission := change.submission(base, present)

@@ -12,10 +12,12 @@ import (
 
 // update: a person changes an application.
 func (w *world) update(r *rapid.T) {
-	id, g := w.someGroup(r)
-	if g == nil {
-		return
+	if id, g := w.someGroup(r); g != nil {
+		w.updateGroup(r, id, g)
 	}
+}
+
+func (w *world) updateGroup(r *rapid.T, id jobmanager.ID, g *member) {
 	next := drawChange(r, g.application, w.size.parts)
 	choice, accepts := someChoice(r)
 	expected, right := someExpected(r, g.generation)

@@ -220,7 +220,10 @@ func (w *world) changeOneJob(r *rapid.T) {
 
 // reassign: an admin gives what one agent holds to another.
 func (w *world) reassign(r *rapid.T) {
-	from := w.someOwner(r)
+	w.reassignFrom(r, w.someOwner(r))
+}
+
+func (w *world) reassignFrom(r *rapid.T, from jobmanager.OwnerID) {
 	to := w.someOwner(r)
 	if from == to {
 		return

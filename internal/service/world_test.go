@@ -153,11 +153,16 @@ func (w *world) heardSince() time.Time {
 	return since
 }
 
-// mark notes that the database is in use, and for how long it was not.
+// mark notes that the database is in use, and for how long it was not. A server that goes away again within an hour
+// was away for both times together.
 func (w *world) mark() {
 	now := w.clock.Now()
 	if now.Sub(w.marked) > away {
-		w.left, w.back = w.marked, now
+		former := time.Duration(0)
+		if w.back.After(w.marked.Add(-time.Hour)) {
+			former = w.back.Sub(w.left)
+		}
+		w.left, w.back = w.marked.Add(-former), now
 	}
 	w.marked = now
 }
@@ -185,7 +190,7 @@ func (w *world) claimable(l *ledger, a jobmanager.Agent) bool {
 	switch {
 	case row.Hold != "" || row.Target == nil || len(row.Manifests) == 0 && !removes:
 		return false
-	case row.Target.Orchestrator != a.Orchestrator || l.owner != a.OwnerID && !serves(a, row.Target.Cluster):
+	case row.Target.Orchestrator != a.Orchestrator || !w.its(row, l, a.OwnerID) && !serves(a, row.Target.Cluster):
 		return false
 	case l.lease != nil || l.state == jobmanager.Finished || row.NotBefore.After(now):
 		return false
@@ -272,4 +277,9 @@ func someExpected(r *rapid.T, generation int64) (*int64, bool) {
 func (w *world) newName(what string) string {
 	w.made++
 	return fmt.Sprintf("%s-%d", what, w.made)
+}
+
+// its says whether a job is an agent's own, or kept for it.
+func (w *world) its(row *jobmanager.Job, l *ledger, owner jobmanager.OwnerID) bool {
+	return l.owner == owner || row.Reservation.OwnerID == owner && row.Reservation.Until.After(w.clock.Now())
 }

@@ -20,10 +20,11 @@ func executable(q *bun.SelectQuery, a jobmanager.Agent, now time.Time) *bun.Sele
 		Where(`(job.manifest_count > 0 OR job.type = 'DELETE_DEPLOYMENT' OR
 			job.type = 'UPDATE_DEPLOYMENT' AND job.sub_type = 'reallocation')`). // what removes takes no manifests
 		Where("job.orchestrator = ?", plain(a.Orchestrator))
+	const its = "job.owner_id = ? OR job.reserved_by = ? AND job.reserved_until > ?"
 	if len(a.Clusters) > 0 {
-		q = q.Where("(job.owner_id = ? OR job.target_cluster IN (?))", owner, bun.List(plains(a.Clusters)))
+		q = q.Where("("+its+" OR job.target_cluster IN (?))", owner, owner, micros(now), bun.List(plains(a.Clusters)))
 	} else if len(a.Others) > 0 {
-		q = q.Where("(job.owner_id = ? OR job.target_cluster NOT IN (?))", owner, bun.List(plains(a.Others)))
+		q = q.Where("("+its+" OR job.target_cluster NOT IN (?))", owner, owner, micros(now), bun.List(plains(a.Others)))
 	}
 	now = micros(now)
 	return q.

@@ -31,7 +31,7 @@ func (s *Store) MarkAlive(ctx context.Context, away time.Duration) (pardoned int
 		if err != nil || !moved || seen == 0 || gone <= away {
 			return err
 		}
-		if _, err := w.tx.NewRaw("UPDATE vitals SET left_at = ?, back_at = ? WHERE id = 1", seen, now).Exec(ctx); err != nil {
+		if err := w.noteAbsence(ctx, seen, now); err != nil {
 			return err
 		}
 		pardoned, err = w.moveLeases(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
@@ -47,6 +47,15 @@ func (s *Store) MarkAlive(ctx context.Context, away time.Duration) (pardoned int
 		return 0, err
 	}
 	return pardoned, nil
+}
+
+// noteAbsence keeps from when to when the server was away. One that goes away again soon after it came back was away
+// for both times together: who was not heard of in between had no time to.
+func (w *writing) noteAbsence(ctx context.Context, left, back int64) error {
+	soon := time.Hour.Microseconds()
+	_, err := w.tx.NewRaw("UPDATE vitals SET left_at = CASE WHEN back_at > ? THEN ? - (back_at - left_at) ELSE ? END, back_at = ? WHERE id = 1",
+		left-soon, left, left, back).Exec(ctx)
+	return err
 }
 
 // PauseTakeover lets every lease that ends within length from now end then instead; see jobmanager.Writer. Also
