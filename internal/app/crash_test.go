@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -18,13 +19,19 @@ import (
 	"github.com/icos-jobmanager/jobmanager/internal/app"
 	"github.com/icos-jobmanager/jobmanager/internal/app/apptest"
 	"github.com/icos-jobmanager/jobmanager/internal/config"
+	"github.com/icos-jobmanager/jobmanager/internal/testkit"
 )
 
 // serveEnv makes this test binary a server process, so that a test can kill it.
 const serveEnv = "JOBMANAGER_TEST_SERVE"
 
-// serveInstead serves until SIGTERM when the environment asks for it.
+// serveInstead does what the environment asks this process to be instead of a test: a server until SIGTERM, or
+// an agent (proof_zombie_process_test.go).
 func serveInstead() bool {
+	if os.Getenv(zombieEnv) != "" {
+		beZombie()
+		return true
+	}
 	if os.Getenv(serveEnv) == "" {
 		return false
 	}
@@ -48,35 +55,53 @@ type process struct {
 	env     []string
 }
 
-func startProcess(t *testing.T, database string) *process {
+// startProcess runs a server process until the test ends; the settings are variables of its environment.
+func startProcess(t *testing.T, database string, settings ...string) *process {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{
-		t: t, url: "http://127.0.0.1:" + strconv.Itoa(port),
-		env: append(os.Environ(), serveEnv+"=1", "SERVER_PORT="+strconv.Itoa(port), "DATABASE_URL="+database, "LOG_LEVEL=warn"),
-	}
+	port := strconv.Itoa(quietPort(t))
+	env := append(os.Environ(), serveEnv+"=1", "SERVER_PORT="+port, "DATABASE_URL="+database, "LOG_LEVEL=warn")
+	p := &process{t: t, url: "http://127.0.0.1:" + port, env: append(env, settings...)}
 	p.start()
 	t.Cleanup(func() { p.end(syscall.SIGTERM) })
 	return p
 }
 
-// start runs the process and returns when it is ready.
-func (p *process) start() {
+// quietPort is a free port below those that systems give to outgoing connections: while a killed server is down,
+// one of its clients could be given a port from among those as its own, and the server could not come back.
+func quietPort(t *testing.T) int {
+	t.Helper()
+	const lowest, count, tries = 12_000, 18_000, 100
+	for range tries {
+		port := lowest + rand.IntN(count)
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue // taken
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
+	t.Fatalf("none of %d ports was free", tries)
+	return 0
+}
+
+// launch starts the process and does not wait for it to be ready.
+func (p *process) launch() {
 	p.t.Helper()
 	p.command = exec.Command(os.Args[0]) //nolint:noctx // it ends by signals
 	p.command.Env, p.command.Stdout, p.command.Stderr = p.env, p.t.Output(), p.t.Output()
 	if err := p.command.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// start runs the process and returns when it is ready.
+func (p *process) start() {
+	p.t.Helper()
+	p.launch()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-ticker.C {
 		request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+"/readyz", nil)
@@ -102,25 +127,26 @@ func (p *process) end(s syscall.Signal) {
 	_ = p.command.Wait()            // its exit code is the signal's
 }
 
-// TestKilledServerLosesNothingAndItsAgentsGoOn kills the server with SIGKILL while agents work, starts it
+// TestProofKilledServerFindsItsAgentsAgain kills the server with SIGKILL while the SDK's agents work, starts it
 // again, and finds everything that was acknowledged; the agents come back by themselves and finish the rest.
-func TestKilledServerLosesNothingAndItsAgentsGoOn(t *testing.T) {
+func TestProofKilledServerFindsItsAgentsAgain(t *testing.T) {
 	t.Parallel()
 	apptest.EachDatabase(t, func(t *testing.T, database string) {
-		p := startProcess(t, database)
+		p := startProcess(t, database, "TARGETS_FILE="+threeClusters(t))
 		client := apptest.NewClient(p.url)
 		t.Cleanup(client.Close)
 		driver := simulated.New(simulated.Config{Latency: 40 * time.Millisecond, Jitter: 40 * time.Millisecond, StatusEvery: 50 * time.Millisecond})
 		runAgents(t, p.url, driver, 2)
 
 		var acknowledged []string
-		for round := range 3 {
+		rounds := testkit.Rounds(3, 15)
+		for round := range rounds {
 			for range 4 {
 				var group created
 				client.Must(t, submit, apptest.Vars{"descriptor": shop}, &group)
 				acknowledged = append(acknowledged, group.CreateJobGroup.JobGroup.ID)
 			}
-			if round < 2 { // in the middle of the work
+			if round < rounds-1 { // in the middle of the work
 				p.end(syscall.SIGKILL)
 				p.start()
 			}
