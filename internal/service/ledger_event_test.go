@@ -154,7 +154,7 @@ func (l *ledger) released(c *call) error {
 	}
 	l.end(jobmanager.OutcomeReleased, c.now)
 	l.state = jobmanager.Created
-	l.tries--
+	l.tries = max(0, l.tries-1) // a retry may have taken it back already
 	if l.kind == jobmanager.CreateDeployment {
 		l.owner, l.workload = "", jobmanager.WorkloadNone
 	}

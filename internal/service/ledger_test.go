@@ -142,12 +142,12 @@ func resourceWords(r *jobmanager.Resource) string {
 	if r == nil {
 		return "none"
 	}
-	words := fmt.Sprintf("%q %q", r.UID, r.Name)
+	words := []string{fmt.Sprintf("%q %q", r.UID, r.Name)}
 	for _, c := range r.Conditions {
-		words += fmt.Sprintf(" [%s %s %q %q %d %s]", c.Type, c.Status, c.Reason, c.Message, c.ObservedGeneration,
-			c.LastTransitionTime.UTC().Format(time.RFC3339Nano))
+		words = append(words, fmt.Sprintf("[%s %s %q %q %d %s]", c.Type, c.Status, c.Reason, c.Message, c.ObservedGeneration,
+			c.LastTransitionTime.UTC().Format(time.RFC3339Nano)))
 	}
-	return words
+	return strings.Join(words, " ")
 }
 
 // takeReport merges what an agent said into the resource and says whether anything changed: another uid begins with no

@@ -88,8 +88,9 @@ func (h hold) apply(r request) (hold, answer) {
 		return accepted(h)
 	case linearRead:
 		return accepted(h)
+	default:
+		return h.report(r)
 	}
-	return h.report(r)
 }
 
 // report is how an attempt ends by its owner's word.

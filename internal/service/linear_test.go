@@ -210,8 +210,9 @@ func (c *client) send(ctx context.Context, r request) (*jobmanager.Job, error) {
 	case linearRelease:
 		payload, err := c.ReleaseJob(ctx, fleet(), service.ReleaseJobInput{JobID: id, OwnerID: r.owner, Epoch: r.epoch})
 		return payload.Job, err
+	default:
+		return c.Job(ctx, admin(), id, jobmanager.JobLoad{})
 	}
-	return c.Job(ctx, admin(), id, jobmanager.JobLoad{})
 }
 
 // expire writes down the leases that ran out, as any replica does. What it did is noted job by job; a job that was in

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	given := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range map[string]int{"rapid.checks": checksOfARound, "rapid.steps": stepsOfACheck} {
+	for name, value := range map[string]int{"rapid.checks": checksOfARound * testkit.Rounds(1, 8), "rapid.steps": stepsOfACheck} {
 		if !given[name] {
 			_ = flag.Set(name, strconv.Itoa(value)) // both are numbers
 		}

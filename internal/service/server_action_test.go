@@ -102,17 +102,17 @@ func (w *world) checkDuties(events []*jobmanager.Event, silent []jobmanager.ID, 
 
 // extend is what LEASES_EXTENDED and TAKEOVER_PAUSED do to the leases.
 func (w *world) extend(kind jobmanager.EventType, marked time.Time) error {
-	now, any := w.clock.Now(), false
+	now, some := w.clock.Now(), false
 	for _, l := range w.jobs {
 		switch {
 		case l.lease == nil:
 		case kind == jobmanager.LeasesExtended && l.lease.until.After(marked):
-			l.lease.until, any = now.Add(l.lease.length), true
+			l.lease.until, some = now.Add(l.lease.length), true
 		case kind == jobmanager.TakeoverPaused && l.lease.until.Before(now.Add(w.life.Lease)):
-			l.lease.until, any = now.Add(w.life.Lease), true
+			l.lease.until, some = now.Add(w.life.Lease), true
 		}
 	}
-	if kind == jobmanager.LeasesExtended && (!any || now.Sub(marked) <= away) {
+	if kind == jobmanager.LeasesExtended && (!some || now.Sub(marked) <= away) {
 		return fmt.Errorf("leases were extended at %s although the database was marked at %s", now, marked)
 	}
 	return nil

@@ -166,6 +166,8 @@ func (w *world) followGroup(r *rapid.T, s *step, e *jobmanager.Event) {
 		if e.Group.Phase == e.Former.Phase {
 			r.Fatalf("%s: the phase changed from %s to itself", s.what, e.Former.Phase)
 		}
+	default:
+		r.Fatalf("%s: %s is about no group", s.what, e.Type)
 	}
 	if e.Group.Generation != g.generation {
 		r.Fatalf("%s: %s at generation %d, want %d", s.what, e.Type, e.Group.Generation, g.generation)

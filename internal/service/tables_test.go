@@ -2,7 +2,9 @@ package service_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,7 +43,7 @@ func readTables(ctx context.Context, s *server) (*tables, error) {
 		return nil, err
 	}
 	if groups.PageInfo.HasNextPage || jobs.PageInfo.HasNextPage || incompliances.PageInfo.HasNextPage {
-		return nil, fmt.Errorf("the test made more than a page of objects")
+		return nil, errors.New("the test made more than a page of objects")
 	}
 	for _, group := range groups.Nodes() {
 		t.groups[group.ID] = group
@@ -73,9 +75,9 @@ func readLog(ctx context.Context, s *server, after jobmanager.Revision) ([]*jobm
 
 // manifestText is what a job has to apply, in one text.
 func manifestText(manifests []jobmanager.Manifest) string {
-	text := ""
+	var text strings.Builder
 	for _, manifest := range manifests {
-		text += manifest.Text + "\n"
+		text.WriteString(manifest.Text + "\n")
 	}
-	return text
+	return text.String()
 }

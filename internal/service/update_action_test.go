@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -92,7 +93,7 @@ func (w *world) checkUpdate(before map[jobmanager.ID]ledger, was, parts []part, 
 		case *former == *next && told[id] > 0:
 			err = fmt.Errorf("its component did not change, and %d events tell of it", told[id])
 		case *former != *next && told[id] == 0:
-			err = fmt.Errorf("its component changed, and nothing tells of it")
+			err = errors.New("its component changed, and nothing tells of it")
 		case former.manifest != next.manifest && samePlace(*former, *next):
 			err = w.checkNewManifests(&pre)
 		}
@@ -129,9 +130,9 @@ func (w *world) checkRemoved(pre *ledger) error {
 	standing := pre.standing(w.row(pre), w.clock.Now())
 	switch {
 	case standing && l == nil:
-		return fmt.Errorf("it was dropped while something may stand")
+		return errors.New("it was dropped while something may stand")
 	case !standing && l != nil:
-		return fmt.Errorf("it was not dropped")
+		return errors.New("it was not dropped")
 	case l != nil && l.kind != jobmanager.DeleteDeployment:
 		return fmt.Errorf("it is a %s", l.kind)
 	}
