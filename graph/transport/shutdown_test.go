@@ -122,7 +122,7 @@ func TestAPeerThatAnswersNoPingIsReaped(t *testing.T) {
 func TestAPeerThatAnswersPingsStays(t *testing.T) {
 	t.Parallel()
 	quiet := newSilent()
-	config := transport.WebsocketConfig{PingInterval: 500 * time.Millisecond}
+	config := transport.WebsocketConfig{PingInterval: 1500 * time.Millisecond}
 	c := newSocketServer(t, config, map[string]field{"stream": quiet.field()}).open(t)
 	c.send(subscribeStream)
 	pings := make(chan struct{}, 100)
@@ -156,7 +156,7 @@ func TestAReaderThatIsStuckIsDroppedAndHoldsUpNobody(t *testing.T) {
 			return &graphql.Response{Data: data}
 		}
 	}
-	config := transport.WebsocketConfig{PingInterval: time.Hour, WriteTimeout: 500 * time.Millisecond}
+	config := transport.WebsocketConfig{PingInterval: time.Hour, WriteTimeout: 2 * time.Second}
 	server := newSocketServer(t, config, map[string]field{"stream": flood})
 	stuck := server.open(t)
 	stuck.send(subscribeStream)

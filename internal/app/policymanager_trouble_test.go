@@ -15,7 +15,7 @@ import (
 // telling is a server that tells a Policy Manager, which may take a moment only.
 func telling(url string, clock *testkit.Clock, peer *testkit.PolicyManager) apptest.Options {
 	return apptest.Options{DatabaseURL: url, Clock: clock, Configure: func(c *config.Config) {
-		c.PolicyManagerURL, c.PolicyManagerTimeout = peer.URL, 200*time.Millisecond
+		c.PolicyManagerURL, c.PolicyManagerTimeout = peer.URL, 2*time.Second
 	}}
 }
 

@@ -83,7 +83,7 @@ func awaitNotices(t *testing.T, c *apptest.Client, peer *testkit.PolicyManager) 
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	const patience = 20 * time.Second // longer than what a killed server had taken is kept, and a few tries
+	const patience = time.Minute // longer than what a killed server had taken is kept, and a few tries
 	var missing []string
 	for least, since := len(groups)+1, time.Now(); time.Since(since) < patience; <-tick.C {
 		missing = nil

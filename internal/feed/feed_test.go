@@ -92,7 +92,7 @@ func follow(t *testing.T, f *feed.Feed, at, to jobmanager.Revision) {
 	for at < to {
 		select {
 		case <-f.Changed(at):
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("nothing came behind %d", at)
 		}
 		events, err := f.Read(t.Context(), at)

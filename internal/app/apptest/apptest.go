@@ -125,4 +125,4 @@ func Logger(t testing.TB) *slog.Logger {
 }
 
 // patience is how long a test waits for what must happen; it bounds hanging and measures nothing.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
