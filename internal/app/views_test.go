@@ -266,7 +266,7 @@ func pinned(name, text string) part { return part{name: name, text: text, more: 
 // until lets the server's own goroutines come to what the test waits for: the clock goes on by step with each look.
 func until(t *testing.T, clock *testkit.Clock, step time.Duration, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); clock.Advance(step) {
+	for deadline := time.Now().Add(2 * time.Minute); !done(); clock.Advance(step) {
 		if time.Now().After(deadline) {
 			t.Fatal("what the clock should bring about did not happen")
 		}
