@@ -103,7 +103,7 @@ func (p *process) start() {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-ticker.C {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-ticker.C {
 		request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+"/readyz", nil)
 		if err != nil {
 			p.t.Fatal(err)

@@ -174,7 +174,7 @@ func awaitLines(t *testing.T, file string, wanted func([]string) bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-tick.C {
 		if wanted(lines(t, file)) {
 			return
 		}

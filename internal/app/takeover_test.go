@@ -79,7 +79,7 @@ func awaitJob(t *testing.T, s *apptest.Subscription, wanted func(watchedJob) boo
 func advanceUntil(t *testing.T, clock *testkit.Clock, d time.Duration, done func() bool) {
 	t.Helper()
 	clock.Advance(d)
-	for deadline := time.Now().Add(20 * time.Second); !done(); {
+	for deadline := time.Now().Add(2 * time.Minute); !done(); {
 		if time.Now().After(deadline) {
 			t.Fatal("what the clock should bring about did not happen")
 		}
