@@ -38,8 +38,8 @@ const (
 	CodeInvalidName = "INVALID_NAME"
 	// CodeDuplicateComponent (ERROR): two components of one name.
 	CodeDuplicateComponent = "DUPLICATE_COMPONENT"
-	// CodeDuplicateManifest (ERROR): two manifest entries of one name, or two Kubernetes objects of equal
-	// apiVersion, kind, namespace and name.
+	// CodeDuplicateManifest (ERROR): two manifest entries of one name in one list, or two Kubernetes objects of
+	// equal apiVersion, kind, namespace and name.
 	CodeDuplicateManifest = "DUPLICATE_MANIFEST"
 	// CodeDuplicateReference (WARNING): a component refers to one manifest twice; it is applied once.
 	CodeDuplicateReference = "DUPLICATE_REFERENCE"

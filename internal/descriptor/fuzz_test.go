@@ -66,17 +66,27 @@ func checkPlace(t testing.TB, all lines, finding jobmanager.Finding) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+// seedFiles are the descriptors of testdata.
+func seedFiles(f *testing.F) []string {
+	f.Helper()
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(files) == 0 {
 		f.Fatal("no seeds in testdata", err)
 	}
+	var texts []string
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(string(text))
+		texts = append(texts, string(text))
+	}
+	return texts
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range seedFiles(f) {
+		f.Add(text)
 	}
 	for _, seed := range []string{
 		"", "---\n", "\uFEFFname: a\r\ncomponents:\r\n- name: b\r\n", "name: \"\\0\"\ncomponents: {-name: a}",

@@ -25,6 +25,12 @@ func (r *run) checkHeaderKeys(root *yaml.Node) {
 	check.walk(root, 0)
 }
 
+// checkListKeys walks a document that is a list of manifests: they lie as deep as in the header.
+func (r *run) checkListKeys(root *yaml.Node, path string) {
+	check := &keyCheck{run: r, bodyDepth: never, path: []string{path}}
+	check.walk(root, 0)
+}
+
 // checkManifestKeys walks a manifest that is no part of the header.
 func (r *run) checkManifestKeys(root *yaml.Node, path string) {
 	check := &keyCheck{run: r, path: []string{path}}

@@ -29,19 +29,29 @@ func (d depthLimit) CheckDepth(depth int, _ *yaml.DepthContext) error {
 func (d depthLimit) CheckAlias(int, int) error { return nil }
 
 // compose parses text that holds one document into its root node.
-func compose(text string, depth int) (root *yaml.Node, err error) {
+func compose(text string, depth int) (*yaml.Node, error) {
+	document, err := composeDocument(text, depth)
+	if err != nil {
+		return nil, err
+	}
+	return document.Content[0], nil
+}
+
+// composeDocument parses text that holds one document; the comments around the root belong to the document.
+func composeDocument(text string, depth int) (document *yaml.Node, err error) {
 	// The parser panics where it finds itself in a state it does not know.
 	defer func() {
 		if cause := recover(); cause != nil {
-			root, err = nil, fmt.Errorf("the YAML parser gave up: %v", cause)
+			document, err = nil, fmt.Errorf("the YAML parser gave up: %v", cause)
 		}
 	}()
 	loader, err := yaml.NewLoader(strings.NewReader(text), yaml.WithPlugin(depthLimit(depth)))
 	if err != nil {
 		return nil, err
 	}
-	var document, second yaml.Node
-	if err := loader.Load(&document); err != nil {
+	document = &yaml.Node{}
+	var second yaml.Node
+	if err := loader.Load(document); err != nil {
 		return nil, err
 	}
 	switch err := loader.Load(&second); {
@@ -53,7 +63,7 @@ func compose(text string, depth int) (root *yaml.Node, err error) {
 	if len(document.Content) != 1 {
 		return nil, errors.New("there is no document")
 	}
-	return document.Content[0], nil
+	return document, nil
 }
 
 // load parses a document of the stream, with its positions in the whole text, and holds it to the limits.

@@ -12,8 +12,10 @@ import (
 type source struct {
 	// name is what components refer to: the entry's name, else metadata.name, else a compose file's own name.
 	name string
-	text string
-	root *yaml.Node
+	// former is the reference to the manifest in whose place this one is put; empty when there is none.
+	former string
+	text   string
+	root   *yaml.Node
 	// at is where findings about the whole manifest go: the alias when there is only one here.
 	at     *yaml.Node
 	path   string
@@ -48,14 +50,19 @@ func (r *run) addSource(s *source, name string) {
 	r.sources = append(r.sources, s)
 }
 
-// readManifestDocument reads a document after the header.
+// readManifestDocument reads a document after the header: a manifest, or a list of them as the header may have.
 func (r *run) readManifestDocument(document document, path string) {
 	root := r.load(document)
 	if root == nil {
 		return
 	}
-	r.checkManifestKeys(root, path)
 	fields, ok := mappingOf(root)
+	if isManifestList(fields) {
+		r.checkListKeys(root, path)
+		r.readManifestList(fields, document, path+".manifests")
+		return
+	}
+	r.checkManifestKeys(root, path)
 	if !ok {
 		r.refuseType(root, path, "a mapping: a manifest")
 		return
@@ -67,14 +74,22 @@ func (r *run) readManifestDocument(document document, path string) {
 	r.addSource(s, "")
 }
 
-// readManifestList reads the header's manifests: entries with a name and a manifest, or raw manifests.
-func (r *run) readManifestList(header mapping, document document) {
-	node := header.get("manifests")
-	items := r.needItems(node, "manifests")
-	r.descriptor.HasManifests = len(items) > 0
+// isManifestList says whether a document after the header has only the key manifests. No manifest has only that.
+// So entries, whose names are not metadata.name, can follow a header that is kept as it is.
+func isManifestList(fields mapping) bool {
+	return len(fields.entries) == 1 && fields.get("manifests") != nil
+}
+
+// readManifestList reads the manifests of the header, or of a document that has nothing else: entries with a name
+// and a manifest, or raw manifests. The names of entries differ within a list; a name that two lists have means
+// the manifests of both, as it does for two documents of one metadata.name.
+func (r *run) readManifestList(above mapping, document document, list string) {
+	node := above.get("manifests")
+	items := r.needItems(node, list)
+	r.descriptor.HasManifests = r.descriptor.HasManifests || len(items) > 0
 	first := map[string]*yaml.Node{}
 	for i, item := range items {
-		path := fmt.Sprintf("manifests[%d]", i)
+		path := fmt.Sprintf("%s[%d]", list, i)
 		fields, ok := mappingOf(item)
 		if !ok {
 			r.refuseType(item, path, "a mapping: a manifest, or an entry with name and manifest")
@@ -83,7 +98,7 @@ func (r *run) readManifestList(header mapping, document document) {
 		area := area{end: document.offset + len(document.lines), inPlace: node.Kind == yaml.SequenceNode && item.Kind == yaml.MappingNode}
 		if i+1 < len(items) {
 			area.end = items[i+1].Line - 1
-		} else if next := header.after(node); next != nil {
+		} else if next := above.after(node); next != nil {
 			area.end = next.Line - 1
 		}
 		if isNamedEntry(fields) {

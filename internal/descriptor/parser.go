@@ -7,6 +7,9 @@
 // Start at Parser.Parse. A text goes through five rooms: stream.go splits it into documents, load.go and
 // limits.go read each one and bound it, header.go, component.go and policy.go read the first document,
 // manifest.go with cut.go and rewrite.go makes the manifests, and resolve.go, fit.go and link.go join the two.
+//
+// Two ways lead back to a text, because a group keeps nothing but its text: Parser.Complete and Parser.Replace.
+// Both write manifests by layout.go and prove what they wrote by reading it.
 package descriptor
 
 import (
@@ -51,19 +54,24 @@ func New(limits Limits) Parser { return Parser{Limits: limits} }
 // Parse reads a descriptor. The findings come all at once, sorted by place; with any of severity ERROR the
 // descriptor is not usable (jobmanager.Refusals tells). It never fails in another way.
 func (p Parser) Parse(text string) (jobmanager.Descriptor, []jobmanager.Finding) {
+	run := p.run(text)
+	return run.descriptor, run.sorted()
+}
+
+// run reads a whole text.
+func (p Parser) run(text string) *run {
+	run := &run{limits: p.Limits}
 	if len(text) > p.Bytes {
-		run := &run{limits: p.Limits}
 		run.refuse(nil, problem{
 			code:    CodeTooLarge,
 			message: fmt.Sprintf("the descriptor has %d bytes; the limit is %d", len(text), p.Bytes),
 			hint:    "Split the application, or move large data out of the manifests.",
 		})
-		return jobmanager.Descriptor{}, run.sorted()
+		return run
 	}
-	run := &run{limits: p.Limits}
 	run.clean(text)
 	run.read()
-	return run.descriptor, run.sorted()
+	return run
 }
 
 // run is the work on one text.
@@ -82,7 +90,8 @@ type run struct {
 	sources  []*source
 }
 
-// read goes through the documents: the first one with content is the header, each other one a manifest.
+// read goes through the documents: the first one with content is the header, each other one a manifest or a list
+// of them.
 func (r *run) read() {
 	documents := split(r.lines)
 	if len(documents) == 0 {
@@ -126,5 +135,5 @@ func (r *run) readHeader(root *yaml.Node, document document) {
 	r.descriptor.Policies = r.readPolicies(header.get("policies"), "policies")
 	r.descriptor.Requirements = valueOf(header.get("requirements"))
 	r.descriptor.Dependencies = valueOf(header.get("dependencies"))
-	r.readManifestList(header, document)
+	r.readManifestList(header, document, "manifests")
 }
