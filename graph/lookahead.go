@@ -28,7 +28,7 @@ func selected(ctx context.Context) selection {
 func objectTypes() []string {
 	return []string{
 		"Node", "JobGroup", "Job", "Resource", "Incompliance", "Remediation",
-		"IncomplianceConnection", "IncomplianceEdge", "IncomplianceMessage", "RetryJobPayload", "AbandonJobPayload",
+		"IncomplianceConnection", "IncomplianceEdge", "IncomplianceMessage", "RetryJobPayload", "AbandonJobPayload", "AdoptResourcePayload",
 		"JobGroupConnection", "JobGroupEdge", "JobConnection", "JobEdge", "AgentConnection", "AgentEdge",
 		"ClaimJobPayload", "ClaimJobsPayload", "JobMessage", "JobGroupMessage", "ResourceMessage",
 	}

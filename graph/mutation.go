@@ -66,6 +66,10 @@ func (r mutationResolver) ReassignJobs(ctx context.Context, input service.Reassi
 	return r.Service.ReassignJobs(ctx, who(ctx), input)
 }
 
+func (r mutationResolver) AdoptResource(ctx context.Context, input service.AdoptResourceInput) (*service.AdoptResourcePayload, error) {
+	return r.Service.AdoptResource(ctx, who(ctx), input)
+}
+
 func (r mutationResolver) AbandonJob(ctx context.Context, input service.AbandonJobInput) (*service.AbandonJobPayload, error) {
 	return r.Service.AbandonJob(ctx, who(ctx), input)
 }

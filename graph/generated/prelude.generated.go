@@ -1669,6 +1669,16 @@ func (ec *executionContext) marshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjo
 	return v
 }
 
+func (ec *executionContext) unmarshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx context.Context, v any) (jobmanager.Text, error) {
+	var res jobmanager.Text
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx context.Context, sel ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)

@@ -41,6 +41,10 @@ type ComplexityRoot struct {
 		Job func(childComplexity int) int
 	}
 
+	AdoptResourcePayload struct {
+		Job func(childComplexity int) int
+	}
+
 	Agent struct {
 		Clusters     func(childComplexity int) int
 		Jobs         func(childComplexity int, first *int, after *string) int
@@ -207,6 +211,7 @@ type ComplexityRoot struct {
 		Requirements func(childComplexity int) int
 		Resource     func(childComplexity int) int
 		State        func(childComplexity int) int
+		Strays       func(childComplexity int) int
 		SubType      func(childComplexity int) int
 		Target       func(childComplexity int) int
 		Type         func(childComplexity int) int
@@ -296,6 +301,7 @@ type ComplexityRoot struct {
 
 	Mutation struct {
 		AbandonJob         func(childComplexity int, input service.AbandonJobInput) int
+		AdoptResource      func(childComplexity int, input service.AdoptResourceInput) int
 		ClaimJob           func(childComplexity int, input service.ClaimJobInput) int
 		ClaimJobs          func(childComplexity int, input service.ClaimJobsInput) int
 		CreateJobGroup     func(childComplexity int, input service.CreateJobGroupInput) int
@@ -423,6 +429,15 @@ type ComplexityRoot struct {
 		JobGroup func(childComplexity int) int
 	}
 
+	Stray struct {
+		Name     func(childComplexity int) int
+		OwnerID  func(childComplexity int) int
+		Reported func(childComplexity int) int
+		SeenAt   func(childComplexity int) int
+		Target   func(childComplexity int) int
+		UID      func(childComplexity int) int
+	}
+
 	Subject struct {
 		AppComponent func(childComplexity int) int
 		AppInstance  func(childComplexity int) int
@@ -480,6 +495,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AbandonJobPayload.Job(childComplexity), true
+
+	case "AdoptResourcePayload.job":
+		if e.ComplexityRoot.AdoptResourcePayload.Job == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AdoptResourcePayload.Job(childComplexity), true
 
 	case "Agent.clusters":
 		if e.ComplexityRoot.Agent.Clusters == nil {
@@ -1119,6 +1141,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Job.State(childComplexity), true
+	case "Job.strays":
+		if e.ComplexityRoot.Job.Strays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Strays(childComplexity), true
 	case "Job.subType":
 		if e.ComplexityRoot.Job.SubType == nil {
 			break
@@ -1459,6 +1487,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AbandonJob(childComplexity, args["input"].(service.AbandonJobInput)), true
+	case "Mutation.adoptResource":
+		if e.ComplexityRoot.Mutation.AdoptResource == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_adoptResource_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AdoptResource(childComplexity, args["input"].(service.AdoptResourceInput)), true
 	case "Mutation.claimJob":
 		if e.ComplexityRoot.Mutation.ClaimJob == nil {
 			break
@@ -2062,6 +2101,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.StopJobGroupPayload.JobGroup(childComplexity), true
 
+	case "Stray.name":
+		if e.ComplexityRoot.Stray.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Stray.Name(childComplexity), true
+	case "Stray.ownerId":
+		if e.ComplexityRoot.Stray.OwnerID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Stray.OwnerID(childComplexity), true
+	case "Stray.reported":
+		if e.ComplexityRoot.Stray.Reported == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Stray.Reported(childComplexity), true
+	case "Stray.seenAt":
+		if e.ComplexityRoot.Stray.SeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Stray.SeenAt(childComplexity), true
+	case "Stray.target":
+		if e.ComplexityRoot.Stray.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Stray.Target(childComplexity), true
+	case "Stray.uid":
+		if e.ComplexityRoot.Stray.UID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Stray.UID(childComplexity), true
+
 	case "Subject.appComponent":
 		if e.ComplexityRoot.Subject.AppComponent == nil {
 			break
@@ -2227,6 +2303,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAbandonJobInput,
+		ec.unmarshalInputAdoptResourceInput,
 		ec.unmarshalInputClaimJobInput,
 		ec.unmarshalInputClaimJobsInput,
 		ec.unmarshalInputConditionInput,
@@ -2473,6 +2550,8 @@ type Mutation {
   reassignJobs(input: ReassignJobsInput!): ReassignJobsPayload!
   "Gives up a job that no agent can do any more: it counts as removed, and whatever still stands is nobody's. Its component stays in the descriptor and comes back with the next start, or once an update changes it. Admins only."
   abandonJob(input: AbandonJobInput!): AbandonJobPayload!
+  "Says which of its strays is a job's own workload: an unfinished Create is finished with it, an unfinished Delete removes it. Its agent becomes the owner. Admins only. INVALID for what is none of the job's strays, WRONG_STATE for a job that adopts nothing."
+  adoptResource(input: AdoptResourceInput!): AdoptResourcePayload!
   "Sets the clusters that an agent serves which names none itself. Admins only."
   setAgent(input: SetAgentInput!): SetAgentPayload!
   "Reports that a policy is broken; the jobs that it is about are remedied. Idempotent by id: a retry gets what the first call made."
@@ -2671,6 +2750,8 @@ type Job implements Node {
   requirements: JSON
   "What runs on the target, as its agent reported it; null before the first report."
   resource: Resource
+  "Workloads that may be the job's and are not its resource, at most 16: what a late report named, or what a sync showed under a name of its component."
+  strays: [Stray!]!
   "Why it is not finished, or what is open about it: another target that it is to move to, an agent that is silent. Null when nothing is."
   waiting: Waiting
   "When it was made."
@@ -2777,6 +2858,22 @@ type Manifest {
   text: String!
 }
 
+"A workload that may be a job's and is not its resource."
+type Stray {
+  "The orchestrator's uid."
+  uid: String!
+  "The orchestrator's name for it."
+  name: String!
+  "The agent on whose side it stands."
+  ownerId: String!
+  "Where it stands; null when that is not known."
+  target: Target
+  "Whether that agent reported it as its work on the job; such a stray is removed with the job. Else only its name fits."
+  reported: Boolean!
+  "When it was named first."
+  seenAt: Time!
+}
+
 "What runs on the target for a job."
 type Resource implements Node {
   "Its UUID here."
@@ -2821,7 +2918,7 @@ enum ConditionStatus {
 
 "Why a job is not finished."
 type Waiting {
-  "In one word: AwaitingForTarget, NoManifests, NoFittingTarget, AwaitingForExecution, AwaitingForOwner, HandedOut, InProgress, BackingOff, AttemptsExhausted, NoReport; of a finished job AwaitingForOtherTarget, AgentSilent."
+  "In one word: AwaitingForTarget, NoManifests, NoFittingTarget, AwaitingForExecution, AwaitingForOwner, HandedOut, InProgress, BackingOff, AttemptsExhausted, NoReport, AmbiguousWorkload (adoptResource or retryJob decides), RemovalUnconfirmed, AgentCannot (its agent does no work of this type); of a finished job AwaitingForOtherTarget, AgentSilent."
   reason: String!
   "In a sentence."
   message: String!
@@ -2952,6 +3049,8 @@ enum EventType {
   RESOURCE_REPORTED
   "What ran was removed."
   RESOURCE_REMOVED
+  "A workload was named that is not the job's resource and may be its own."
+  STRAY_REPORTED
   "A policy was reported as broken."
   INCOMPLIANCE_REPORTED
   "The answer to an incompliance went on, or ended."
@@ -3702,6 +3801,24 @@ type AbandonJobPayload {
   job: Job
 }
 
+"The workload that is a job's own."
+input AdoptResourceInput {
+  "The job's id."
+  jobId: ID!
+  "The orchestrator's uid of one of the job's strays."
+  uid: String!
+  "Refuse with VERSION_CONFLICT unless its group is at this generation."
+  expectedVersion: Int
+  "A retry with the same key and the same input gets the same answer. At most 200 bytes."
+  idempotencyKey: String
+}
+
+"A job that was given its workload."
+type AdoptResourcePayload {
+  "The job; null when it left its application meanwhile."
+  job: Job
+}
+
 "The clusters of an agent."
 input SetAgentInput {
   "The agent's own name."
@@ -3781,6 +3898,14 @@ func (ec *executionContext) childFields_AbandonJobPayload(ctx context.Context, f
 		return ec.fieldContext_AbandonJobPayload_job(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AbandonJobPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_AdoptResourcePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "job":
+		return ec.fieldContext_AdoptResourcePayload_job(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AdoptResourcePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Agent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4121,6 +4246,8 @@ func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.C
 		return ec.fieldContext_Job_requirements(ctx, field)
 	case "resource":
 		return ec.fieldContext_Job_resource(ctx, field)
+	case "strays":
+		return ec.fieldContext_Job_strays(ctx, field)
 	case "waiting":
 		return ec.fieldContext_Job_waiting(ctx, field)
 	case "createdAt":
@@ -4473,6 +4600,24 @@ func (ec *executionContext) childFields_StopJobGroupPayload(ctx context.Context,
 		return ec.fieldContext_StopJobGroupPayload_jobGroup(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type StopJobGroupPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Stray(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "uid":
+		return ec.fieldContext_Stray_uid(ctx, field)
+	case "name":
+		return ec.fieldContext_Stray_name(ctx, field)
+	case "ownerId":
+		return ec.fieldContext_Stray_ownerId(ctx, field)
+	case "target":
+		return ec.fieldContext_Stray_target(ctx, field)
+	case "reported":
+		return ec.fieldContext_Stray_reported(ctx, field)
+	case "seenAt":
+		return ec.fieldContext_Stray_seenAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Stray", field.Name)
 }
 
 func (ec *executionContext) childFields_Subject(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -32,6 +32,7 @@ type JobResolver interface {
 	Manifests(ctx context.Context, obj *jobmanager.Job) ([]jobmanager.Manifest, error)
 
 	Resource(ctx context.Context, obj *jobmanager.Job) (*jobmanager.Resource, error)
+
 	Waiting(ctx context.Context, obj *jobmanager.Job) (*jobmanager.Waiting, error)
 }
 type JobGroupResolver interface {
@@ -56,6 +57,7 @@ type MutationResolver interface {
 	DeleteJob(ctx context.Context, input service.DeleteJobInput) (*service.DeleteJobPayload, error)
 	ReassignJobs(ctx context.Context, input service.ReassignJobsInput) (*service.ReassignJobsPayload, error)
 	AbandonJob(ctx context.Context, input service.AbandonJobInput) (*service.AbandonJobPayload, error)
+	AdoptResource(ctx context.Context, input service.AdoptResourceInput) (*service.AdoptResourcePayload, error)
 	SetAgent(ctx context.Context, input service.SetAgentInput) (*service.SetAgentPayload, error)
 	ReportIncompliance(ctx context.Context, input service.ReportIncomplianceInput) (*service.ReportIncompliancePayload, error)
 }
@@ -141,6 +143,20 @@ func (ec *executionContext) field_Mutation_abandonJob_args(ctx context.Context, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (service.AbandonJobInput, error) {
 			return ec.unmarshalNAbandonJobInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAbandonJobInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_adoptResource_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (service.AdoptResourceInput, error) {
+			return ec.unmarshalNAdoptResourceInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAdoptResourceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -819,6 +835,38 @@ func (ec *executionContext) _AbandonJobPayload_job(ctx context.Context, field gr
 func (ec *executionContext) fieldContext_AbandonJobPayload_job(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "AbandonJobPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AdoptResourcePayload_job(ctx context.Context, field graphql.CollectedField, obj *service.AdoptResourcePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AdoptResourcePayload_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Job, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Job) graphql.Marshaler {
+			return ec.marshalOJob2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐJob(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AdoptResourcePayload_job(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AdoptResourcePayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -3553,6 +3601,38 @@ func (ec *executionContext) fieldContext_Job_resource(_ context.Context, field g
 	return fc, nil
 }
 
+func (ec *executionContext) _Job_strays(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Job) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_strays(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Strays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []jobmanager.Stray) graphql.Marshaler {
+			return ec.marshalNStray2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐStrayᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_strays(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Job",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Stray(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Job_waiting(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Job) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5531,6 +5611,50 @@ func (ec *executionContext) fieldContext_Mutation_abandonJob(ctx context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_adoptResource(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_adoptResource(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AdoptResource(ctx, fc.Args["input"].(service.AdoptResourceInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *service.AdoptResourcePayload) graphql.Marshaler {
+			return ec.marshalNAdoptResourcePayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAdoptResourcePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_adoptResource(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AdoptResourcePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_adoptResource_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_setAgent(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7372,6 +7496,153 @@ func (ec *executionContext) fieldContext_StopJobGroupPayload_jobGroup(_ context.
 	return fc, nil
 }
 
+func (ec *executionContext) _Stray_uid(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Stray) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Stray_uid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.Text) graphql.Marshaler {
+			return ec.marshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Stray_uid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Stray", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Stray_name(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Stray) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Stray_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Stray_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Stray", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Stray_ownerId(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Stray) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Stray_ownerId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OwnerID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v jobmanager.OwnerID) graphql.Marshaler {
+			return ec.marshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐOwnerID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Stray_ownerId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Stray", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Stray_target(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Stray) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Stray_target(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Target, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *jobmanager.Target) graphql.Marshaler {
+			return ec.marshalOTarget2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐTarget(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Stray_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Stray",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Target(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Stray_reported(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Stray) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Stray_reported(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reported, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Stray_reported(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Stray", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Stray_seenAt(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Stray) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Stray_seenAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Stray_seenAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Stray", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
 func (ec *executionContext) _Subject_type(ctx context.Context, field graphql.CollectedField, obj *jobmanager.Subject) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8014,6 +8285,57 @@ func (ec *executionContext) unmarshalInputAbandonJobInput(ctx context.Context, o
 				return it, err
 			}
 			it.Reason = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputAdoptResourceInput(ctx context.Context, obj any) (service.AdoptResourceInput, error) {
+	var it service.AdoptResourceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"jobId", "uid", "expectedVersion", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "jobId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("jobId"))
+			data, err := ec.unmarshalNID2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.JobID = data
+		case "uid":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("uid"))
+			data, err := ec.unmarshalNString2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UID = data
 		case "expectedVersion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
 			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
@@ -9584,6 +9906,44 @@ func (ec *executionContext) _AbandonJobPayload(ctx context.Context, sel ast.Sele
 	return out
 }
 
+var adoptResourcePayloadImplementors = []string{"AdoptResourcePayload"}
+
+func (ec *executionContext) _AdoptResourcePayload(ctx context.Context, sel ast.SelectionSet, obj *service.AdoptResourcePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, adoptResourcePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AdoptResourcePayload")
+		case "job":
+			out.Values[i] = ec._AdoptResourcePayload_job(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var agentImplementors = []string{"Agent"}
 
 func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Agent) graphql.Marshaler {
@@ -10979,6 +11339,11 @@ func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj 
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "strays":
+			out.Values[i] = ec._Job_strays(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "waiting":
 			field := field
 
@@ -11835,6 +12200,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "abandonJob":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_abandonJob(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "adoptResource":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_adoptResource(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -13012,6 +13384,69 @@ func (ec *executionContext) _StopJobGroupPayload(ctx context.Context, sel ast.Se
 	return out
 }
 
+var strayImplementors = []string{"Stray"}
+
+func (ec *executionContext) _Stray(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Stray) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, strayImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Stray")
+		case "uid":
+			out.Values[i] = ec._Stray_uid(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._Stray_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "ownerId":
+			out.Values[i] = ec._Stray_ownerId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "target":
+			out.Values[i] = ec._Stray_target(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reported":
+			out.Values[i] = ec._Stray_reported(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "seenAt":
+			out.Values[i] = ec._Stray_seenAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var subjectImplementors = []string{"Subject"}
 
 func (ec *executionContext) _Subject(ctx context.Context, sel ast.SelectionSet, obj *jobmanager.Subject) graphql.Marshaler {
@@ -13269,6 +13704,21 @@ func (ec *executionContext) marshalNAbandonJobPayload2ᚖgithubᚗcomᚋicosᚑj
 		return graphql.Null
 	}
 	return ec._AbandonJobPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNAdoptResourceInput2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAdoptResourceInput(ctx context.Context, v any) (service.AdoptResourceInput, error) {
+	res, err := ec.unmarshalInputAdoptResourceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAdoptResourcePayload2ᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋserviceᚐAdoptResourcePayload(ctx context.Context, sel ast.SelectionSet, v *service.AdoptResourcePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AdoptResourcePayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNAgent2ᚕᚖgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐAgentᚄ(ctx context.Context, sel ast.SelectionSet, v []*jobmanager.Agent) graphql.Marshaler {
@@ -14327,6 +14777,26 @@ func (ec *executionContext) marshalNStopJobGroupPayload2ᚖgithubᚗcomᚋicos�
 		return graphql.Null
 	}
 	return ec._StopJobGroupPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNStray2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐStray(ctx context.Context, sel ast.SelectionSet, v jobmanager.Stray) graphql.Marshaler {
+	return ec._Stray(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNStray2ᚕgithubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐStrayᚄ(ctx context.Context, sel ast.SelectionSet, v []jobmanager.Stray) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 1, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNStray2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐStray(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNSubject2githubᚗcomᚋicosᚑjobmanagerᚋjobmanagerᚋinternalᚋjobmanagerᚐSubject(ctx context.Context, sel ast.SelectionSet, v jobmanager.Subject) graphql.Marshaler {

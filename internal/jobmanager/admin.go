@@ -2,6 +2,7 @@ package jobmanager
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,17 +15,28 @@ func (j *Job) Discard(now time.Time) ([]Event, error) {
 	return append(events, j.drop("it was deleted", now)), nil
 }
 
-// Retry lets a Degraded job be tried again from its first attempt; one that is not Degraded is left alone. A
-// Create is open to every agent again, the rest waits for its owner.
+// Retry lets a Degraded job be tried again from its first attempt, and one of which it is not certain what stands or
+// whether anything does; any other is left alone. A Create is open to every agent again, the rest waits for its owner.
 func (j *Job) Retry(now time.Time) []Event {
-	if j.State != Degraded {
+	undecided := j.Hold == HoldAmbiguousWorkload || j.Hold == HoldRemovalUnconfirmed
+	if j.State != Degraded && !undecided {
 		return nil
 	}
 	former, handedOut := j.former(), j.Reservation
+	j.dismissCandidates(now)
+	if j.Lease != nil { // its agent is at it
+		j.hold("", "", now)
+		return []Event{j.event(JobRetried, former, now, "it goes on without the workloads that may be its own")}
+	}
 	j.afresh(now)
 	j.Reservation = handedOut
 	if j.Type == CreateDeployment {
 		j.Owner = ""
+	}
+	if j.Type == CreateDeployment && j.Outdated && handedOut.OwnerID == "" { // whoever takes it is given the newest manifests
+		j.Outdated = false
+		j.Epoch++
+		j.Generation++
 	}
 	return []Event{j.event(JobRetried, former, now, "to be tried again")}
 }
@@ -40,7 +52,13 @@ func (j *Job) Reassign(from, to OwnerID, lc LifeCycle, now time.Time) []Event {
 	former := j.former()
 	closed := j.closeAttempt(OutcomeStopped, "the job was given to "+string(to), now)
 	j.Epoch++
-	j.Owner = to
+	j.Owner, j.Last.Client = to, "" // whatever client calls for it
+	j.Strays = slices.Clone(j.Strays)
+	for i := range j.Strays {
+		if j.Strays[i].OwnerID == from {
+			j.Strays[i].OwnerID = to
+		}
+	}
 	switch {
 	case j.State == Finished, j.Hold == HoldNoReport:
 	case j.Type == CreateDeployment:
@@ -67,6 +85,7 @@ func (j *Job) Abandon(reason string, now time.Time) []Event {
 	}
 	events := j.dropAll("the job was abandoned", now)
 	former := j.former()
+	j.Strays = nil
 	closed := j.begin(DeleteDeployment, "", "the job was abandoned: "+reason, now)
 	j.Owner, j.Workload = "", WorkloadNone
 	j.enter(Finished, now)

@@ -50,11 +50,16 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 	j.Owner = c.Agent.OwnerID
 	j.Epoch++
 	j.Attempt++
+	alone := j.Workload == WorkloadNone ||
+		j.Type == DeleteDeployment && j.Last.Alone && !j.identified() && j.Last.Client == c.Agent.Client // a Delete makes none
 	if j.Workload == WorkloadNone {
 		j.Workload = WorkloadMaybe
 	}
 	j.NotBefore, j.Turn, j.Reservation = time.Time{}, Turn{}, Reservation{}
-	j.Last = Attempt{Epoch: j.Epoch, OwnerID: j.Owner, ClaimID: c.ID, Blind: c.Agent.Blind, ClaimedAt: now}
+	j.Last = Attempt{
+		Epoch: j.Epoch, OwnerID: j.Owner, ClaimID: c.ID, Blind: c.Agent.Blind, Client: c.Agent.Client,
+		Alone: alone && c.Agent.Client != "", ClaimedAt: now,
+	}
 	j.Lease = &Lease{OwnerID: j.Owner, Epoch: j.Epoch, Length: c.Length, ExpiresAt: now.Add(c.Length)}
 	event := j.event(JobClaimed, former, now, fmt.Sprintf("%s claimed it, attempt %d", j.Owner, j.Attempt))
 	if takeover {
@@ -97,20 +102,30 @@ func (j *Job) Expire(lc LifeCycle, now time.Time) []Event {
 	message := fmt.Sprintf("the lease of %s ran out without a report", j.Owner)
 	closed := j.closeAttempt(OutcomeExpired, message, now)
 	j.LastError = message
+	expired := func() Event {
+		event := j.event(JobLeaseExpired, former, now, message)
+		event.Attempt = closed
+		return event
+	}
+	switch {
+	case j.Hold == HoldAmbiguousWorkload:
+		return []Event{expired()}
+	case j.unconfirmed(closed):
+		j.watchRemoval(now)
+		return []Event{expired()}
+	}
 	j.spaceNextAttempt(lc, now)
 	if j.Type == CreateDeployment && j.Workload != WorkloadPresent && j.Hold == "" {
-		j.Turn = Turn{Of: TurnOfOthers, Until: j.NotBefore.Add(lc.Backoff)}
+		j.Turn = Turn{Of: TurnOfOthers, Until: j.NotBefore.Add(max(lc.Backoff, lc.HandOut))} // others may ask as rarely as a hand-out lasts
 	}
 	j.doubt(closed, now)
-	event := j.event(JobLeaseExpired, former, now, message)
-	event.Attempt = closed
-	return append([]Event{event}, j.afterFailure(lc, now)...)
+	return append([]Event{expired()}, j.afterFailure(lc, now)...)
 }
 
-// doubt holds relative work back whose attempt ended without a report, by an agent of which no report can be told
-// from that of a former attempt: done twice it would scale twice.
+// doubt holds relative work back whose attempt ended without a report, by an agent that does whatever it is listed or
+// of which no report can be told from that of a former attempt: done twice it would scale twice.
 func (j *Job) doubt(ended *Attempt, now time.Time) {
-	if ended == nil || !ended.Blind || !j.relative() {
+	if ended == nil || !ended.Blind && ended.Client == "" || !j.relative() {
 		return
 	}
 	j.enter(Degraded, now)
@@ -130,9 +145,10 @@ func (j *Job) spaceNextAttempt(lc LifeCycle, now time.Time) {
 
 // HandOut reserves the job for an agent that executes without asking: as good as claimed for stop, update and
 // delete. The caller sees to it that the job is executable for the agent. A reservation that still holds runs on:
-// an agent that lists again and again without claiming lets it lapse. It writes no event.
+// an agent that lists again and again without claiming lets it lapse. Agents that cannot be told from each other
+// (Blind) are never listed a job without reserving it. It writes no event.
 func (j *Job) HandOut(a Agent, lc LifeCycle, now time.Time) {
-	if j.Type == CreateDeployment && a.Lapses < lc.MostLapses && !j.Reservation.HeldAt(now) {
+	if j.Type == CreateDeployment && (a.Blind || a.Lapses < lc.MostLapses) && !j.Reservation.HeldAt(now) {
 		j.Reservation = Reservation{OwnerID: a.OwnerID, Until: now.Add(lc.HandOut)}
 	}
 }

@@ -66,7 +66,7 @@ func TestLateFinishIsTakenWhileNobodyElseClaimed(t *testing.T) {
 	if j.Hold != jobmanager.HoldAttemptsExhausted {
 		t.Fatalf("the last attempt's end holds it with %q", j.Hold)
 	}
-	_, err := j.Finish(jobmanager.Fence{OwnerID: agentA, Epoch: 4}, jobmanager.ResourceReport{}, ids(), late)
+	_, err := j.Finish(jobmanager.Fence{OwnerID: agentA, Epoch: 4}, jobmanager.ResourceReport{}, late)
 	if err != nil || j.State != jobmanager.Finished || j.Hold != "" || !j.Last.Ended(jobmanager.OutcomeFinished) {
 		t.Errorf("%v: %s, hold %q, last attempt %+v", err, j.State, j.Hold, j.Last)
 	}
@@ -94,7 +94,7 @@ func TestTurns(t *testing.T) {
 			j := job(createDeployment, jobmanager.Progressing, jobmanager.WorkloadMaybe)
 			j.Expire(life(), at(60))
 			return j
-		}, map[int]string{60: "", 65: "b", 69: "b", 70: "ab"}},
+		}, map[int]string{60: "", 65: "b", 94: "b", 95: "ab"}},
 		"the agent that failed may try again as everyone": {func() *jobmanager.Job {
 			j := job(createDeployment, jobmanager.Progressing, jobmanager.WorkloadMaybe)
 			mustFail(t, j, at(60))
@@ -238,7 +238,7 @@ func TestWhoMaySpeakOfTheResource(t *testing.T) {
 		"somebody else":                              {job(createDeployment, jobmanager.Finished, jobmanager.WorkloadPresent), fence(agentB, 4), jobmanager.CodeStaleOwner},
 	} {
 		j := *test.of
-		if _, err := j.ReportResource(test.who, available(jobmanager.StatusTrue, nil), ids(), start); jobmanager.CodeOf(err) != test.want {
+		if _, err := j.ReportResource(test.who, available(jobmanager.StatusTrue, nil), start); jobmanager.CodeOf(err) != test.want {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 		if j.State != test.of.State || j.Epoch != test.of.Epoch || j.Workload != test.of.Workload {

@@ -120,7 +120,7 @@ func TestConditionsAreThoseOfKubernetes(t *testing.T) {
 				continue
 			}
 			report := drawReport(r, now)
-			events, err := j.ReportResource(fence(agentA, 4), report, ids(), now)
+			events, err := j.ReportResource(fence(agentA, 4), report, now)
 			if err != nil {
 				r.Fatalf("report %d: %v", step, err)
 			}
@@ -156,7 +156,7 @@ func TestLastTransitionTimeMovesWithStatusAlone(t *testing.T) {
 			before := *j.Resource
 			report := drawReport(r, now)
 			report.UID = "uid-1"
-			if _, err := j.ReportResource(fence(agentA, 4), report, ids(), now); err != nil {
+			if _, err := j.ReportResource(fence(agentA, 4), report, now); err != nil {
 				r.Fatal(err)
 			}
 			for _, was := range before.Conditions {
@@ -183,7 +183,7 @@ func TestSameReportAgainChangesNothing(t *testing.T) {
 		report := drawReport(r, start)
 		for try := range 3 {
 			was := fmt.Sprintf("%+v", *j.Resource)
-			events, err := j.ReportResource(fence(agentA, 4), report, ids(), start.Add(time.Duration(try)*time.Second))
+			events, err := j.ReportResource(fence(agentA, 4), report, start.Add(time.Duration(try)*time.Second))
 			if err != nil {
 				r.Fatal(err)
 			}
@@ -199,7 +199,7 @@ func TestLastSeenIsKeptCoarselyAndWithoutAnEvent(t *testing.T) {
 	j, _ := reportTo(t, start, available(jobmanager.StatusTrue, nil))
 	for after, want := range map[time.Duration]time.Duration{59 * time.Second: 0, 60 * time.Second: 60 * time.Second} {
 		seen := *j
-		events, err := seen.ReportResource(fence(agentA, 4), available(jobmanager.StatusTrue, nil), ids(), start.Add(after))
+		events, err := seen.ReportResource(fence(agentA, 4), available(jobmanager.StatusTrue, nil), start.Add(after))
 		if err != nil || len(events) != 0 || !seen.Resource.SeenAt.Equal(start.Add(want)) {
 			t.Errorf("seen again after %s: %v, %v, last seen %s", after, err, told(events), seen.Resource.SeenAt)
 		}
@@ -224,26 +224,26 @@ func TestSilentAgentsNextReportSetsItRight(t *testing.T) {
 			t.Parallel()
 			j, _ := reportTo(t, start, test.before)
 			events := j.Silence(start.Add(time.Minute))
-			if len(events) != 1 || statusOf(j, "Available") != jobmanager.StatusUnknown || len(j.Silence(start.Add(time.Hour))) != 0 {
+			if len(events) != 1 || availability(j) != jobmanager.StatusUnknown || len(j.Silence(start.Add(time.Hour))) != 0 {
 				t.Fatalf("the silence told %v and left %+v", told(events), j.Resource.Conditions)
 			}
 			if waiting := j.Waiting(start); waiting == nil || waiting.Reason != "AgentSilent" {
 				t.Errorf("it waits with %+v", waiting)
 			}
-			if _, err := j.ReportResource(fence(agentA, 4), test.after, ids(), start.Add(2*time.Minute)); err != nil {
+			if _, err := j.ReportResource(fence(agentA, 4), test.after, start.Add(2*time.Minute)); err != nil {
 				t.Fatal(err)
 			}
-			if got := statusOf(j, "Available"); got != test.want || j.Waiting(start) != nil {
+			if got := availability(j); got != test.want || j.Waiting(start) != nil {
 				t.Errorf("Available is %q, want %q; it waits with %+v", got, test.want, j.Waiting(start))
 			}
 		})
 	}
 }
 
-// statusOf is the status of the resource's condition; empty when it has none of that type.
-func statusOf(j *jobmanager.Job, kind string) jobmanager.ConditionStatus {
+// availability is what the resource's condition Available says; empty when it has none.
+func availability(j *jobmanager.Job) jobmanager.ConditionStatus {
 	for _, c := range j.Resource.Conditions {
-		if c.Type == kind {
+		if c.Type == jobmanager.ConditionAvailable {
 			return c.Status
 		}
 	}

@@ -72,6 +72,15 @@
 //	fail               owner           JOB_FAILED; of a remediation at the limit REMEDIATION_CHANGED
 //	lease runs out     server          JOB_LEASE_EXPIRED; REMEDIATION_CHANGED as for fail
 //	report resource    owner           RESOURCE_REPORTED, unless nothing changed
+//	report work        owner           as finish; JOB_CLAIMED before it where the job was only listed
+//	stale report       former owner    RESOURCE_REPORTED or STRAY_REPORTED for the workload that it names; then
+//	                                   JOB_STOPPED and RESOURCE_REPORTED where the Delete had finished, JOB_RELEASED
+//	                                   where the agent had claimed other work by mistake
+//	sync               agent           as report resource; JOB_UPDATED where a removal is to be tried again; of a
+//	                                   workload that is adopted as finish, of one that only may be the job's
+//	                                   STRAY_REPORTED
+//	poll               owner           as finish, the second time after a removal that was not reported
+//	adopt              admin           as finish; of a Delete JOB_STOPPED and RESOURCE_REPORTED
 //	agent silent       server          RESOURCE_REPORTED for each resource of the agent
 //	incompliance       policy manager  INCOMPLIANCE_REPORTED, and for each job that takes it on JOB_REMEDIATED, or
 //	                                   REMEDIATION_CHANGED when it waits
@@ -85,7 +94,7 @@
 //
 // finish, fail, a lease that runs out, release and reassign are followed, in the same transaction, by what waited:
 // JOB_REALLOCATED, JOB_UPDATED or JOB_REMEDIATED. A finished or abandoned Delete of a component that left the
-// descriptor is followed by JOB_DELETED, of one that came back by JOB_STARTED. Whatever takes the place of a
+// descriptor is followed by JOB_DELETED, one with strays by JOB_STOPPED for the next of them, of one that came back by JOB_STARTED. Whatever takes the place of a
 // remediation (other work, a stop, an abandonment) tells REMEDIATION_CHANGED before its own event. Whenever a
 // change moves the phase of the group, JOB_GROUP_PHASE_CHANGED follows in the same transaction.
 //
@@ -98,5 +107,5 @@
 // integrators do with a group, group.go has the group and its phase, create.go how it begins, admin.go what
 // people do with one job. incompliance.go has the reports of broken policies, remedy.go the answers to them,
 // move.go the answer that needs another target. waiting.go says why a job is not finished, event.go has the log,
-// notice.go what the Policy Manager is told, lifecycle.go the numbers.
+// legacy.go what agents need that execute without asking, notice.go what the Policy Manager is told, lifecycle.go the numbers.
 package jobmanager

@@ -37,6 +37,7 @@ const (
 	JobDeleted                EventType = "JOB_DELETED"
 	ResourceReported          EventType = "RESOURCE_REPORTED"
 	ResourceRemoved           EventType = "RESOURCE_REMOVED"
+	StrayReported             EventType = "STRAY_REPORTED"
 	IncomplianceReported      EventType = "INCOMPLIANCE_REPORTED"
 	RemediationChanged        EventType = "REMEDIATION_CHANGED"
 	LeasesExtended            EventType = "LEASES_EXTENDED"

@@ -16,15 +16,25 @@ type Agent struct {
 	// offered every cluster of its orchestrator but those.
 	Others     []string
 	LastSeenAt time.Time
-	// Protocol is the door it was last heard at: graphql or rest.
+	// Protocol is the door it was last heard at: one of the Protocol constants.
 	Protocol string
 	// Blind says that it sends no epoch back with its reports.
 	Blind bool
+	// Client is who calls for an agent that executes without asking; empty for one that claims.
+	Client string
 	// Lapses counts the hand-outs that it let lapse since its last claim.
 	Lapses int
 	// JobPage is a page of the jobs that it owns, where a query asked.
 	JobPage *JobPage
 }
+
+// The protocols.
+const (
+	ProtocolGraphQL = "graphql"
+	ProtocolREST    = "rest"
+	// ProtocolV0 is the REST dialect of the first Nuvla agents, which know Creates only.
+	ProtocolV0 = "rest-v0"
+)
 
 // Check refuses an agent that does not say who it is and what it runs.
 func (a Agent) Check() error {
@@ -91,12 +101,21 @@ func (j *Job) whyNotExecutable(a Agent, now time.Time) string {
 		return fmt.Sprintf("%s holds it until %s", quoted(string(j.Owner)), j.Lease.ExpiresAt.Format(time.RFC3339))
 	case j.State == Finished:
 		return "it is finished"
+	}
+	return j.whyNotNow(a, now)
+}
+
+// whyNotNow is the second half of whyNotExecutable: whose turn it is.
+func (j *Job) whyNotNow(a Agent, now time.Time) string {
+	switch {
 	case j.NotBefore.After(now):
 		return "it may be claimed from " + j.NotBefore.Format(time.RFC3339)
 	case j.Reservation.HeldAt(now) && j.Reservation.OwnerID != a.OwnerID:
 		return "it is handed out to another agent"
 	case j.Turn.Until.After(now) && (j.Turn.Of == TurnOfOwner) != (j.Last.OwnerID == a.OwnerID):
 		return "other agents may claim it first, until " + j.Turn.Until.Format(time.RFC3339)
+	case a.Protocol == ProtocolV0 && j.Type != CreateDeployment:
+		return "the agent does no work but Creates"
 	case j.openTo(a.OwnerID):
 		return ""
 	}

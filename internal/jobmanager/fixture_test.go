@@ -127,7 +127,7 @@ func mustClaim(t testing.TB, j *jobmanager.Job, owner jobmanager.OwnerID, now ti
 // mustFinish lets the owner finish the job, and gives what that told.
 func mustFinish(t testing.TB, j *jobmanager.Job, now time.Time) []jobmanager.Event {
 	t.Helper()
-	events, err := j.Finish(held(j), jobmanager.ResourceReport{UID: "uid-1"}, ids(), now)
+	events, err := j.Finish(held(j), jobmanager.ResourceReport{UID: "uid-1"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

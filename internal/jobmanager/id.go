@@ -28,6 +28,21 @@ func ParseID(text string) (ID, error) {
 	return ID(strings.ToLower(text)), nil
 }
 
+// ResourceID is the id that the job's resource has, or will have: made of the job's own, so that it can be told
+// before there is a resource.
+func (j *Job) ResourceID() ID {
+	const at = 24 // the first digit of the random last part
+	const digits, other = "0123456789abcdef", "89abcdef01234567"
+	if len(j.ID) <= at {
+		return j.ID
+	}
+	digit := strings.IndexByte(digits, j.ID[at])
+	if digit < 0 {
+		return j.ID
+	}
+	return j.ID[:at] + ID(other[digit]) + j.ID[at+1:]
+}
+
 // Node is an object that can be found by its id alone.
 type Node interface{ IsNode() }
 

@@ -72,17 +72,38 @@ func brokenState(j *jobmanager.Job, now time.Time) []string {
 	must(j.Lease == nil || j.State == jobmanager.Progressing && j.Lease.OwnerID == j.Owner && j.Lease.Epoch == j.Epoch, "its lease is not its owner's")
 	must(j.Lease == nil || j.Last.Outcome == nil && j.Last.Epoch == j.Epoch, "a lease without an open attempt")
 	must(j.Lease != nil || j.Last.Epoch == 0 || j.Last.Outcome != nil, "an open attempt without a lease")
-	must(j.Outdated == false || j.Lease != nil || j.Reservation.OwnerID != "", "newer manifests wait for nothing")
+	open := j.Type == createDeployment && j.State == jobmanager.Progressing // whoever claims it is given the newest
+	must(j.Outdated == false || j.Lease != nil || j.Reservation.OwnerID != "" || open || j.Hold == jobmanager.HoldAmbiguousWorkload, "newer manifests wait for nothing")
 	must(j.Queued == nil || j.Type != deleteDeployment && j.State != jobmanager.Finished, "a remediation waits for nothing")
 	must(j.Sequel == "" || j.Type == deleteDeployment, "a sequel of more than a Delete")
 	must(j.State != jobmanager.Finished || j.Hold == "" && !j.Reservation.HeldAt(now) && j.Turn.Of == "", "finished work is held or handed out")
 	must(j.Type != deleteDeployment || j.State != jobmanager.Finished || j.Workload == jobmanager.WorkloadNone && j.Resource == nil, "a finished Delete left something")
+	candidates := slices.ContainsFunc(j.Strays, func(s jobmanager.Stray) bool { return !s.Reported && !s.Dismissed })
+	must(candidates == (j.Hold == jobmanager.HoldAmbiguousWorkload) || candidates && (j.Hold == jobmanager.HoldNoManifests), "its candidates are not what it waits for")
+	must(j.Hold != jobmanager.HoldAmbiguousWorkload || j.Type != updateDeployment || j.SubType == jobmanager.Reallocation, "an Update that is none of the removals is held for its candidates")
+	must(j.Hold != jobmanager.HoldRemovalUnconfirmed || j.Lease == nil && (j.Type == deleteDeployment || j.SubType == jobmanager.Reallocation), "a removal is watched that none is, or that is in progress")
+	must(j.Polls == 0 || j.Hold == jobmanager.HoldRemovalUnconfirmed, "polls are counted for nothing")
+	must(len(j.Strays) <= 16 && uniqueStrays(j), "its strays are too many, or the same, or its own workload")
+	removable := slices.ContainsFunc(j.Strays, func(s jobmanager.Stray) bool { return s.Reported && s.Target != nil })
+	must(j.Type != deleteDeployment || j.State != jobmanager.Finished || !removable, "a finished Delete left a stray")
 	waiting := j.Waiting(now)
 	must(j.State == jobmanager.Finished || waiting != nil && waiting.Reason != "" && waiting.Message != "" && !waiting.Since.IsZero(), "it does not say why it waits")
 	gone := j.ManifestCount == 0 && j.Reservation.OwnerID != "" // while it was handed out: see the table
 	must(j.State == jobmanager.Finished || j.Hold != "" || j.Lease != nil || gone || executableSometime(j, now), "nobody may claim it, ever")
 	must(j.Hold != jobmanager.HoldNoTarget && j.Hold != jobmanager.HoldNoFittingTarget || j.Target == nil && !j.NotBefore.IsZero(), "it waits for a target and is never matched")
 	return laws
+}
+
+// uniqueStrays says whether no stray stands twice, or is the job's resource.
+func uniqueStrays(j *jobmanager.Job) bool {
+	uids := map[jobmanager.Text]bool{uidOf(j): true}
+	for _, s := range j.Strays {
+		if uids[s.UID] {
+			return false
+		}
+		uids[s.UID] = true
+	}
+	return true
 }
 
 // executableSometime says whether some agent may claim the job as soon as time has done its part.
@@ -121,9 +142,15 @@ func brokenEvents(c *cell) []string {
 	return laws
 }
 
-// encoded is what an event shows of a job.
-func encoded(j *jobmanager.Job) string {
-	text, err := json.Marshal(j)
+// encoded is what an event shows of a job; the coarse mark of when its resource was last seen is told by none.
+func encoded(job *jobmanager.Job) string {
+	j := *job
+	if j.Resource != nil {
+		resource := *j.Resource
+		resource.SeenAt = time.Time{}
+		j.Resource = &resource
+	}
+	text, err := json.Marshal(&j)
 	if err != nil {
 		return err.Error()
 	}

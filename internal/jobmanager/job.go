@@ -104,6 +104,10 @@ type Job struct {
 
 	// Resource is what runs on the target; nil until an agent reported one.
 	Resource *Resource `json:"resource,omitempty"`
+	// Strays are workloads that may be the job's and are not its resource; at most 16.
+	Strays []Stray `json:"strays,omitempty"`
+	// Polls counts how often the owner asked for work since the lease of its removal ran out; see Polled.
+	Polls int `json:"polls,omitempty"`
 
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
@@ -188,7 +192,12 @@ type Attempt struct {
 	// ClaimID is the client's own name for the claim; a retry with the same one gets the same epoch.
 	ClaimID string `json:"claimId,omitempty"`
 	// Blind says that its agent sends no epoch back: a report cannot be told from that of a former attempt.
-	Blind     bool      `json:"blind,omitempty"`
+	Blind bool `json:"blind,omitempty"`
+	// Client is who called, where the agent executes without asking: only this client's syncs may tell what the
+	// attempt left. Known of a job's newest attempt only.
+	Client string `json:"client,omitempty"`
+	// Alone says that for certain nothing stood when it was claimed: whatever stands is its own. As Client.
+	Alone     bool      `json:"alone,omitempty"`
 	ClaimedAt time.Time `json:"claimedAt"`
 	// EndedAt is zero and Outcome nil while the attempt runs.
 	EndedAt time.Time `json:"endedAt,omitzero"`
@@ -211,6 +220,10 @@ const (
 	HoldAttemptsExhausted HoldReason = "AttemptsExhausted"
 	// HoldNoReport: relative work may or may not have been done, so it is not tried again by itself.
 	HoldNoReport HoldReason = "NoReport"
+	// HoldAmbiguousWorkload: more than one workload or attempt may be meant, so an admin decides.
+	HoldAmbiguousWorkload HoldReason = "AmbiguousWorkload"
+	// HoldRemovalUnconfirmed: a removal was not reported; whether the workload is gone is being watched.
+	HoldRemovalUnconfirmed HoldReason = "RemovalUnconfirmed"
 )
 
 // closeAttempt ends the open attempt, if there is one, and gives it for the event to carry.
@@ -245,6 +258,8 @@ func (j *Job) afresh(now time.Time) {
 		j.holdNoManifests(now)
 	case j.Target == nil && !j.removes():
 		j.awaitMatch(now)
+	case j.candidates():
+		j.holdAmbiguous(now)
 	default:
 		j.hold("", "", now)
 	}
@@ -282,6 +297,9 @@ func (j *Job) enter(state JobState, now time.Time) {
 func (j *Job) hold(reason HoldReason, message string, now time.Time) {
 	if j.Hold != reason {
 		j.Since = now
+	}
+	if reason != HoldRemovalUnconfirmed {
+		j.Polls = 0
 	}
 	j.Hold, j.HoldMessage = reason, message
 }

@@ -70,7 +70,7 @@ func (j *Job) Relocate(match Match, componentType string, lc LifeCycle, now time
 	move := *j.Move
 	move.To, move.NotBefore, move.Reason = chosen, time.Time{}, ""
 	j.Move = &move
-	if j.busy(now) || j.Type == CreateDeployment && j.State == Progressing {
+	if j.busy(now) || j.Type == CreateDeployment && (j.State == Progressing || j.Hold == HoldAmbiguousWorkload) {
 		return []Event{j.event(JobMatched, j.former(), now, "to move to "+chosen.Cluster+" once the work in progress has ended")}
 	}
 	return j.leave(now)

@@ -20,6 +20,12 @@ type Parser interface {
 	// Parse gives the descriptor and all findings at once. With a finding of severity ERROR the descriptor
 	// is not to be used.
 	Parse(text string) (Descriptor, []Finding)
+	// Complete gives the body with what it references and does not carry, where the former text has it: the same
+	// reference of the same component. The body itself stays as it is, with the places of its findings.
+	Complete(body, former string) string
+	// Replace gives the text with other manifests for some components, by their names. INVALID says which text is
+	// not one YAML document.
+	Replace(text string, manifests map[string][]string) (string, error)
 }
 
 // Log is the log of events as a watcher follows it. Watchers share what is read; a slow one costs no memory,
@@ -39,7 +45,7 @@ type JobRule func(j *Job, now time.Time) ([]Event, error)
 // GroupRule changes a group, whose Jobs are all there, and returns what happened. It may run more than once.
 type GroupRule func(g *JobGroup, now time.Time) ([]Event, error)
 
-// Which names the jobs of an update; exactly one of IDs, ExecutableFor, LeaseOver and HeldBy is set.
+// Which names the jobs of an update; exactly one of IDs, ExecutableFor, UnconfirmedBy, LeaseOver and HeldBy is set.
 type Which struct {
 	// IDs of jobs; one that is not there is NOT_FOUND.
 	IDs []ID
@@ -53,6 +59,11 @@ type Which struct {
 	// agent that had run out is counted among its lapses, and ExecutableFor.Lapses is set to their number before
 	// the rule runs.
 	HandOut bool
+	// Together narrows a HandOut to the Creates of one group on one target, and to one caller at a time: all jobs
+	// that are like the first of the list, and none that is reserved already, be it for this agent.
+	Together bool
+	// UnconfirmedBy picks up to Limit jobs of this owner whose hold is HoldRemovalUnconfirmed.
+	UnconfirmedBy OwnerID
 	// LeaseOver picks up to Limit jobs in progress whose lease ran out.
 	LeaseOver bool
 	// HeldBy picks up to Limit jobs with an id above After that this agent owns, or that are reserved for it,
@@ -163,6 +174,14 @@ type Reader interface {
 	// again, with their descriptor text and those jobs, at most limit.
 	Unmatched(ctx context.Context, limit int) ([]*JobGroup, error)
 	Agents(ctx context.Context, query AgentQuery) (*AgentConnection, error)
+	// ByUID gives the jobs whose present resource has this uid, ordered by id, at most 16.
+	ByUID(ctx context.Context, scope Scope, uid string) ([]*Job, error)
+	// Adoptable gives the jobs of a component, of whatever group, or of those that begin with it where it is
+	// LongestGenerated characters long, that are not finished and were claimed last by
+	// this client, ordered by id, at most 16.
+	Adoptable(ctx context.Context, scope Scope, client, component string) ([]*Job, error)
+	// WasResource says whether the job once had a resource with this uid.
+	WasResource(ctx context.Context, job ID, uid string) (bool, error)
 	// Incompliances gives a page of incompliances, newest first, each with its remediations.
 	Incompliances(ctx context.Context, query IncomplianceQuery) (*IncomplianceConnection, error)
 	// SilentAgents lists agents that were last heard of at or before since, whose resources were not yet
@@ -204,8 +223,15 @@ type Writer interface {
 	// SeeAgent notes that an agent, known by its owner id alone, was heard of, and gives it with the clusters that
 	// it serves (what it names, else what was set for it) and, where there are none, with those of Others that are
 	// present: heard of at or after present. Clusters nil leaves those it named before; without an orchestrator
-	// only an agent that is known already is touched, and the answer may be nil. Forgive sets its lapses to 0.
+	// only an agent that is known already is touched, and the answer may be nil.
 	SeeAgent(ctx context.Context, sighting Sighting) (*Agent, error)
+	// Working notes that the agent works through what was handed out to it: its lapses are 0 again, and the
+	// reservations that it still holds last until then.
+	Working(ctx context.Context, owner OwnerID, until time.Time) error
+	// Stranger notes that a client's sync named a workload that is no job's resource, and says when it was first
+	// noted: now when it was not known. Zero when it once was a job's resource. Strangers that nobody names for 30
+	// days are forgotten.
+	Stranger(ctx context.Context, client, uid, name string) (first time.Time, err error)
 	// SetAgent keeps the clusters that an admin set for an agent that names none, and gives the agent; an empty
 	// list takes them back.
 	// NOT_FOUND for an agent that was never heard of and comes without an orchestrator.
@@ -239,8 +265,6 @@ type Sighting struct {
 	Agent Agent
 	// Present is since when others must have been heard of to count as present.
 	Present time.Time
-	// Forgive says that it claimed what was handed out to it.
-	Forgive bool
 }
 
 // GroupChange is a change of a group as a user wants it.

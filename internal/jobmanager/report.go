@@ -37,7 +37,7 @@ func (j *Job) repeats(f Fence, outcome Outcome) bool {
 
 // Finish reports that the work is done: Finished; after a Delete the workload is gone, else it is Present.
 // STALE_OWNER when somebody else holds the job, WRONG_STATE when this attempt already ended otherwise.
-func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Time) ([]Event, error) {
+func (j *Job) Finish(f Fence, report ResourceReport, now time.Time) ([]Event, error) {
 	if j.repeats(f, OutcomeFinished) {
 		return nil, nil
 	}
@@ -52,7 +52,7 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 		return nil, err
 	}
 	former := j.former()
-	closed := j.finishAttempt(now)
+	closed := j.finishAttempt("", now)
 	j.Workload = WorkloadPresent
 	if gone {
 		j.Workload = WorkloadNone
@@ -65,7 +65,7 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 	if gone {
 		events = append(events, j.dropResource(now)...)
 	} else {
-		reported, err := j.applyReport(report, ids, now)
+		reported, err := j.applyReport(report, now)
 		if err != nil {
 			return nil, err
 		}
@@ -75,9 +75,10 @@ func (j *Job) Finish(f Fence, report ResourceReport, ids func() ID, now time.Tim
 }
 
 // finishAttempt closes the attempt as finished, also one whose lease had run out.
-func (j *Job) finishAttempt(now time.Time) *Attempt {
+func (j *Job) finishAttempt(message string, now time.Time) *Attempt {
 	j.Last.Outcome = nil // a late report corrects "expired"
-	closed := j.closeAttempt(OutcomeFinished, "", now)
+	closed := j.closeAttempt(OutcomeFinished, message, now)
+	j.dropCandidates(now)
 	j.enter(Finished, now)
 	j.hold("", "", now)
 	j.NotBefore, j.Turn, j.Reservation, j.LastError = time.Time{}, Turn{}, Reservation{}, ""
@@ -112,6 +113,9 @@ func (j *Job) Fail(f Fence, reason string, lc LifeCycle, now time.Time) ([]Event
 	j.hold("", "", now)
 	j.LastError, j.Turn = reason, Turn{}
 	j.spaceNextAttempt(lc, now)
+	if j.candidates() {
+		j.holdAmbiguous(now)
+	}
 	event := j.event(JobFailed, former, now, fmt.Sprintf("%s failed: %s", j.Owner, reason))
 	event.Attempt = closed
 	return append([]Event{event}, j.afterFailure(lc, now)...), nil
@@ -136,6 +140,10 @@ func (j *Job) Release(f Fence, now time.Time) ([]Event, error) {
 	if j.Type == CreateDeployment {
 		j.Owner = ""
 		j.Workload = WorkloadNone
+		j.dropCandidates(now)
+	}
+	if j.candidates() {
+		j.holdAmbiguous(now)
 	}
 	event := j.event(JobReleased, former, now, fmt.Sprintf("%s released it", f.OwnerID))
 	event.Attempt = closed
@@ -150,7 +158,7 @@ func (j *Job) Release(f Fence, now time.Time) ([]Event, error) {
 // as old as the owner's own last claim, so that a stop in between does not silence it; a takeover does
 // (STALE_OWNER), and an owner that was given the job without a claim sends the job's own. WRONG_STATE when the
 // workload was already removed.
-func (j *Job) ReportResource(f Fence, report ResourceReport, ids func() ID, now time.Time) ([]Event, error) {
+func (j *Job) ReportResource(f Fence, report ResourceReport, now time.Time) ([]Event, error) {
 	oldest := j.Epoch
 	if j.Last.OwnerID == f.OwnerID {
 		oldest = j.Last.Epoch
@@ -161,7 +169,7 @@ func (j *Job) ReportResource(f Fence, report ResourceReport, ids func() ID, now 
 	if j.Workload == WorkloadNone {
 		return nil, Errorf(CodeWrongState, "job %s has no workload any more: there is nothing to report", j.ID)
 	}
-	return j.applyReport(report, ids, now)
+	return j.applyReport(report, now)
 }
 
 // RenewalRefusal says why a renewal changed nothing: STALE_OWNER, WRONG_STATE or LEASE_EXPIRED.

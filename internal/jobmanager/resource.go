@@ -69,6 +69,10 @@ type ResourceReport struct {
 	UID        string
 	Name       string
 	Conditions []Condition
+	// Whole says that the conditions are all there are: those of other types are gone.
+	Whole bool
+	// Target is where its agent was sent; nil when the report does not say.
+	Target *Target
 }
 
 // The bounds of a report; the lengths are those of the Kubernetes API conventions.
@@ -121,19 +125,24 @@ func (c Condition) check() error {
 		CheckText("reason", c.Reason, longestReason), CheckText("message", c.Message, longestMessage))
 }
 
+// names says whether the report has a condition of the type.
+func (r ResourceReport) names(kind string) bool {
+	return slices.ContainsFunc(r.Conditions, func(c Condition) bool { return c.Type == kind })
+}
+
 // seenEvery is how coarsely "last seen" is kept: the same content within it writes nothing.
 const seenEvery = time.Minute
 
 // applyReport merges a report into the job's resource. There is no event when nothing but the last-seen mark
 // changed: same content again is none.
-func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) ([]Event, error) {
+func (j *Job) applyReport(report ResourceReport, now time.Time) ([]Event, error) {
 	if err := report.Check(); err != nil {
 		return nil, err
 	}
 	former := j.former()
 	known, seen := j.Resource != nil, j.Resource
 	if !known {
-		seen = &Resource{ID: ids(), JobID: j.ID, Name: j.Component}
+		seen = &Resource{ID: j.ResourceID(), JobID: j.ID, Name: j.Component}
 	}
 	next, changed := seen.after(report, now)
 	changed = changed || !known
@@ -142,6 +151,10 @@ func (j *Job) applyReport(report ResourceReport, ids func() ID, now time.Time) (
 	}
 	next.SeenAt = now
 	j.Resource = &next
+	j.forget(string(next.UID))
+	if report.UID != "" {
+		j.dropCandidates(now)
+	}
 	if !changed {
 		return nil, nil
 	}
@@ -165,8 +178,12 @@ func (r *Resource) after(report ResourceReport, now time.Time) (Resource, bool) 
 	}
 	merged, changed := mergeConditions(next.Conditions, report.Conditions, now)
 	next.Conditions = merged
+	if report.Whole {
+		next.Conditions = slices.DeleteFunc(merged, func(c Condition) bool { return !report.names(c.Type) })
+		changed = changed || len(next.Conditions) < len(merged)
+	}
 	if r.silent() && next.silent() {
-		next.Conditions = slices.DeleteFunc(merged, func(c Condition) bool { return c.Type == ConditionAvailable })
+		next.Conditions = slices.DeleteFunc(next.Conditions, func(c Condition) bool { return c.Type == ConditionAvailable })
 		changed = true
 	}
 	return next, changed || isNew || next.UID != r.UID || next.Name != r.Name

@@ -11,10 +11,9 @@ import (
 func reportTo(t *testing.T, now time.Time, reports ...jobmanager.ResourceReport) (*jobmanager.Job, int) {
 	t.Helper()
 	j := job(jobmanager.CreateDeployment, jobmanager.Finished, jobmanager.WorkloadPresent)
-	ids := func() jobmanager.ID { return "00000000-0000-7000-8000-00000000000f" }
 	last := 0
 	for i, report := range reports {
-		events, err := j.ReportResource(jobmanager.Fence{OwnerID: agentA, Epoch: 4}, report, ids, now.Add(time.Duration(i)*time.Second))
+		events, err := j.ReportResource(jobmanager.Fence{OwnerID: agentA, Epoch: 4}, report, now.Add(time.Duration(i)*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,8 +25,12 @@ func (j *Job) afterFinish(now time.Time) []Event {
 	return events
 }
 
-// afterDelete takes the job out of its group, or brings its component back, where an update asked for it.
+// afterDelete removes the next stray; after the last it takes the job out of its group, or brings its component back,
+// where an update asked for it.
 func (j *Job) afterDelete(now time.Time) []Event {
+	if events := j.removeStray(now); len(events) > 0 {
+		return events
+	}
 	switch j.Sequel {
 	case SequelLeave:
 		return []Event{j.drop("its component left the descriptor", now)}
@@ -44,7 +48,7 @@ func (j *Job) afterFailure(lc LifeCycle, now time.Time) []Event {
 	if j.Hold != "" {
 		events = j.failCause(j.LastError, now)
 	}
-	takeover := j.Type == CreateDeployment && j.State == Progressing
+	takeover := j.Type == CreateDeployment && (j.State == Progressing || j.Hold == HoldAmbiguousWorkload)
 	switch {
 	case j.Type == DeleteDeployment || j.moving():
 	case j.Move != nil && j.Move.To != nil && !takeover:
@@ -146,6 +150,7 @@ func (j *Job) comeBack(kind EventType, message string, now time.Time) Event {
 			j.Target, j.Orchestrator = move.To, Text(move.To.Orchestrator)
 		}
 	}
+	j.dropCandidates(now)
 	closed := j.begin(CreateDeployment, "", message, now)
 	j.Owner, j.Workload, j.Sequel, j.Cooling = "", WorkloadNone, "", nil
 	if j.Hold == HoldNoTarget && reason != "" {

@@ -111,7 +111,7 @@ func TestLateReportsOfAReplacedAttemptAreFenced(t *testing.T) {
 		j := with(job(kind, jobmanager.Progressing, jobmanager.WorkloadMaybe), outdated)
 		former := held(j)
 		j.Expire(life(), start.Add(time.Minute))
-		_, err := j.Finish(former, jobmanager.ResourceReport{}, ids(), start.Add(time.Minute))
+		_, err := j.Finish(former, jobmanager.ResourceReport{}, start.Add(time.Minute))
 		if jobmanager.CodeOf(err) != jobmanager.CodeStaleOwner {
 			t.Errorf("%s: a late report of what was done with older manifests: %v", kind, err)
 		}

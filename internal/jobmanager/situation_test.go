@@ -1,6 +1,7 @@
 package jobmanager_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
@@ -19,7 +20,7 @@ func (s situation) scene() scene { return scene{s.make(), s.beside} }
 // situations are the rows of the table: every type with every state that it can be in, and the variants that the
 // rules tell apart.
 func situations() []situation {
-	return append(append(createSituations(), workSituations()...), deleteSituations()...)
+	return slices.Concat(createSituations(), workSituations(), deleteSituations(), legacySituations())
 }
 
 // row makes a situation of a job and what is special about it.
@@ -98,6 +99,12 @@ func ownerLast(j *jobmanager.Job) {
 func backingOff(j *jobmanager.Job) { j.NotBefore = start.Add(time.Second) }
 
 func silent(j *jobmanager.Job) { j.Silence(start.Add(-time.Second)) }
+
+func leaves(j *jobmanager.Job) { j.Sequel = jobmanager.SequelLeave }
+
+func returns(j *jobmanager.Job) {
+	j.Sequel, j.Move = jobmanager.SequelReturn, &jobmanager.Move{To: target("c3")}
+}
 
 func createSituations() []situation {
 	const kind = createDeployment
@@ -204,10 +211,6 @@ func deleteSituations() []situation {
 	const kind = deleteDeployment
 	const none, present = jobmanager.WorkloadNone, jobmanager.WorkloadPresent
 	const created, progressing, finished, degraded = jobmanager.Created, jobmanager.Progressing, jobmanager.Finished, jobmanager.Degraded
-	leaves := func(j *jobmanager.Job) { j.Sequel = jobmanager.SequelLeave }
-	returns := func(j *jobmanager.Job) {
-		j.Sequel, j.Move = jobmanager.SequelReturn, &jobmanager.Move{To: target("c3")}
-	}
 	plain := []situation{
 		row("delete/created", kind, created, present),
 		row("delete/created, manifests gone", kind, created, present, func(j *jobmanager.Job) { j.ManifestCount = 0 }),

@@ -72,6 +72,7 @@ func (g *JobGroup) jobsByComponent() map[string]*Job {
 // start makes a Create of a Delete that is done, as its component is by now.
 func (j *Job) start(g *JobGroup, component Component, match Match, lc LifeCycle, now time.Time) Event {
 	former := j.former()
+	j.Strays = nil
 	closed := j.begin(CreateDeployment, "", "the group was started", now)
 	j.Owner, j.Workload, j.Sequel = "", WorkloadNone, ""
 	j.Queued, j.Cooling, j.Move, j.Resource = nil, nil, nil, nil

@@ -21,13 +21,18 @@ func (j *Job) Stop(now time.Time) []Event {
 	j.Owner = owner
 	message := "waiting for " + string(j.Owner) + " to remove it"
 	if gone {
+		j.hold("", "", now)
 		message = "nothing of it stood on a target"
 		j.Owner = ""
 		j.enter(Finished, now)
 	}
 	event := j.event(JobStopped, former, now, message)
 	event.Attempt = closed
-	return append(events, event)
+	events = append(events, event)
+	if gone {
+		events = append(events, j.removeStray(now)...)
+	}
+	return events
 }
 
 // stayAway forgets that a component was to come back after its Delete.
@@ -67,5 +72,5 @@ func (j *Job) Remove(now time.Time) []Event {
 
 // standing says whether something of the job may stand on a target, or be about to.
 func (j *Job) standing(now time.Time) bool {
-	return j.Workload != WorkloadNone || j.Reservation.HeldAt(now) || j.Type == DeleteDeployment && j.State != Finished
+	return j.Workload != WorkloadNone || j.strayed() || j.Reservation.HeldAt(now) || j.Type == DeleteDeployment && j.State != Finished
 }

@@ -84,7 +84,17 @@ func describe(c *cell) string {
 	add(j.Move != nil && j.Move.To == nil, "to move")
 	add(j.Move != nil && j.Move.To != nil, "to go to %s", moveTo(j.Move))
 	add(j.Sequel != "", "then %s", strings.ToLower(string(j.Sequel)))
+	add(uidOf(&j) != "" && uidOf(&j) != uidOf(&c.before), "its workload %s", uidOf(&j))
+	add(len(j.Strays) > 0, "strays %s", strays(&j))
+	add(j.Polls > 0, "polls %d", j.Polls)
 	return strings.Join(words, ", ")
+}
+
+func uidOf(j *jobmanager.Job) jobmanager.Text {
+	if j.Resource == nil {
+		return ""
+	}
+	return j.Resource.UID
 }
 
 func clusterOf(t *jobmanager.Target) string {

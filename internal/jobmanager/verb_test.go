@@ -1,6 +1,7 @@
 package jobmanager_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
@@ -68,7 +69,7 @@ type verb struct {
 
 // verbs are the columns of the table, in its order.
 func verbs() []verb {
-	return append(append(agentVerbs(), userVerbs()...), serverVerbs()...)
+	return slices.Concat(agentVerbs(), userVerbs(), serverVerbs(), legacyVerbs())
 }
 
 // agentVerbs are those of agents, and the end of a lease.
@@ -79,12 +80,12 @@ func agentVerbs() []verb {
 		{name: "claim by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Claim(claimOf(agentA), start) }},
 		{name: "claim by b", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Claim(claimOf(agentB), start) }},
 		{name: "expire", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Expire(life(), start), nil }},
-		{name: "finish by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Finish(a, report, ids(), start) }},
-		{name: "finish by b", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Finish(b, report, ids(), start) }},
+		{name: "finish by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Finish(a, report, start) }},
+		{name: "finish by b", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Finish(b, report, start) }},
 		{name: "fail by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Fail(a, "it broke", life(), start) }},
 		{name: "release by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.Release(a, start) }},
-		{name: "report by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.ReportResource(a, report, ids(), start) }},
-		{name: "report by b", do: func(s scene) ([]jobmanager.Event, error) { return s.j.ReportResource(b, report, ids(), start) }},
+		{name: "report by a", do: func(s scene) ([]jobmanager.Event, error) { return s.j.ReportResource(a, report, start) }},
+		{name: "report by b", do: func(s scene) ([]jobmanager.Event, error) { return s.j.ReportResource(b, report, start) }},
 		handOut(agentA), handOut(agentB),
 	}
 }

@@ -7,7 +7,8 @@ import (
 
 // Waiting tells why a job is not finished.
 type Waiting struct {
-	// Reason is one word: a hold's, or InProgress, BackingOff, HandedOut, AwaitingForExecution, AwaitingForOwner;
+	// Reason is one word: a hold's, or InProgress, BackingOff, HandedOut, AwaitingForExecution, AwaitingForOwner,
+	// AgentCannot;
 	// of a finished job AwaitingForOtherTarget or AgentSilent.
 	Reason  string
 	Message string
@@ -24,6 +25,8 @@ type Presence struct {
 	Owner time.Time
 	// Orchestrator: the newest of all agents of the job's orchestrator.
 	Orchestrator time.Time
+	// OwnerProtocol is the door that the owner was last heard at.
+	OwnerProtocol string
 }
 
 // Waiting says why the job is not finished; nil when it is and nothing about it is open. Without presence, agents
@@ -43,6 +46,9 @@ func (j *Job) Waiting(now time.Time) *Waiting {
 	case j.State == Progressing && j.Lease != nil:
 		w.Reason, w.Until, w.AgentLastSeenAt = "InProgress", j.Lease.ExpiresAt, seen.Owner
 		w.Message = fmt.Sprintf("in progress by %s, attempt %d", j.Owner, j.Attempt)
+	case seen.OwnerProtocol == ProtocolV0 && j.Type != CreateDeployment:
+		w.Reason, w.AgentLastSeenAt = "AgentCannot", seen.Owner
+		w.Message = fmt.Sprintf("its agent %s cannot do this kind of work: give it to another with reassignJobs, or end it with abandonJob", j.Owner)
 	case j.NotBefore.After(now):
 		w.Reason, w.Until = "BackingOff", j.NotBefore
 		w.Message = fmt.Sprintf("attempt %d ended: %s", j.Attempt, j.LastError)

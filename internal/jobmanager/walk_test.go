@@ -23,10 +23,8 @@ func TestNoWalkBreaksALaw(t *testing.T) {
 			now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, 20 * time.Second, 2 * time.Minute, time.Hour}).Draw(r, "time"))
 			steps := steps(r, now, jobmanager.ID(fmt.Sprintf("00000000-0000-7000-8000-%012d", step)))
 			name := rapid.SampledFrom(slices.Sorted(maps.Keys(steps))).Draw(r, "verb")
-			verb := verb{name: name, do: steps[name], quiet: slices.Contains([]string{"hand out", "match", "move"}, name)}
-			if name == "report" { // the coarse mark of when it was last seen writes no event
-				verb.quiet = true
-			}
+			// Hand-outs, tries and polls write no event, nor does the coarse mark of when it was last seen.
+			verb := verb{name: name, do: steps[name], quiet: slices.Contains([]string{"hand out", "match", "move", "poll", "report", "sync"}, name)}
 			c := &cell{before: *j}
 			var events []jobmanager.Event
 			events, c.err = verb.do(scene{j, j.Type == deleteDeployment && rapid.Bool().Draw(r, "beside")})
@@ -92,13 +90,16 @@ func steps(r *rapid.T, now time.Time, id jobmanager.ID) map[string]func(scene) (
 	remediation := rapid.SampledFrom([]string{"scale-up", "scale-down", "patch", "migrate", "dance", "none"}).Draw(r, "remediation")
 	blindly := rapid.Bool().Draw(r, "blind")
 	writer := func(j *jobmanager.Job) jobmanager.Fence { return fence(owner, j.Epoch-late) }
+	uid := rapid.SampledFrom([]string{"u", "v", "w"}).Draw(r, "uid")
 	component := web(change)
 	type s = scene
 	quietly := func(events []jobmanager.Event) ([]jobmanager.Event, error) { return events, nil }
-	return map[string]func(s) ([]jobmanager.Event, error){
+	all := map[string]func(s) ([]jobmanager.Event, error){
 		"claim": func(s s) ([]jobmanager.Event, error) {
 			claim := claimOf(owner)
-			claim.Agent.Blind = blindly
+			if claim.Agent.Blind = blindly; late == 1 {
+				claim.Agent.Client = "hub-" + string(owner)
+			}
 			return s.j.Claim(claim, now)
 		},
 		"hand out": func(s s) ([]jobmanager.Event, error) {
@@ -109,12 +110,12 @@ func steps(r *rapid.T, now time.Time, id jobmanager.ID) map[string]func(scene) (
 		},
 		"expire": func(s s) ([]jobmanager.Event, error) { return quietly(s.j.Expire(life(), now)) },
 		"finish": func(s s) ([]jobmanager.Event, error) {
-			return s.j.Finish(writer(s.j), jobmanager.ResourceReport{UID: "u"}, ids(), now)
+			return s.j.Finish(writer(s.j), jobmanager.ResourceReport{UID: uid}, now)
 		},
 		"fail":    func(s s) ([]jobmanager.Event, error) { return s.j.Fail(writer(s.j), "broke", life(), now) },
 		"release": func(s s) ([]jobmanager.Event, error) { return s.j.Release(writer(s.j), now) },
 		"report": func(s s) ([]jobmanager.Event, error) {
-			return s.j.ReportResource(writer(s.j), available(jobmanager.StatusTrue, nil), ids(), now)
+			return s.j.ReportResource(writer(s.j), available(jobmanager.StatusTrue, nil), now)
 		},
 		"silence":  func(s s) ([]jobmanager.Event, error) { return quietly(s.j.Silence(now)) },
 		"stop":     func(s s) ([]jobmanager.Event, error) { return quietly(s.group().Stop(now)) },
@@ -139,4 +140,6 @@ func steps(r *rapid.T, now time.Time, id jobmanager.ID) map[string]func(scene) (
 		"match": func(s s) ([]jobmanager.Event, error) { return quietly(s.j.Rematch(match, "kubernetes", life(), now)) },
 		"move":  func(s s) ([]jobmanager.Event, error) { return quietly(s.j.Relocate(match, "kubernetes", life(), now)) },
 	}
+	maps.Copy(all, legacySteps(r, drawn{owner, uid, now}))
+	return all
 }

@@ -107,6 +107,10 @@ func (w *world) renew(r *rapid.T) {
 			renewals = append(renewals, &renewal{l: l, f: fence{owner, w.someFence(r, l).epoch}})
 		}
 	}
+	w.renewAll(r, owner, renewals)
+}
+
+func (w *world) renewAll(r *rapid.T, owner jobmanager.OwnerID, renewals []*renewal) {
 	s := step{call: call{verb: verbRenew}, extends: w.marked}
 	s.quiet = !w.judge(renewals)
 	input := service.RenewLeasesInput{OwnerID: owner}
@@ -184,13 +188,18 @@ func (w *world) handOut(r *rapid.T) {
 			may[id] = true
 		}
 	}
+	watched, due := w.watched(owner)
 	w.do(r, step{
-		call: call{verb: verbQuiet}, what: fmt.Sprintf("%s is handed out %d jobs", owner, len(may)), quiet: len(may) == 0,
+		call: call{verb: verbPoll, owner: owner}, what: fmt.Sprintf("%s is handed out %d jobs", owner, len(may)), quiet: len(may) == 0 && watched == 0,
+		about: due, must: due,
 		run: func() error {
 			agent := jobmanager.Agent{OwnerID: owner, Orchestrator: view.Orchestrator, Clusters: w.agents[owner].named}
 			jobs, err := w.HandOut(w.ctx, fleet(), agent, jobmanager.JobLoad{})
 			if err != nil {
 				return err
+			}
+			if len(due) > 0 {
+				return nil // what is done makes other work
 			}
 			if len(jobs) != min(len(may), w.life.MostHandedOut) {
 				return fmt.Errorf("%w: it was handed out %d of %d jobs", errMisled, len(jobs), len(may))
@@ -203,6 +212,12 @@ func (w *world) handOut(r *rapid.T) {
 			return nil
 		},
 	})
+	for _, id := range w.seen.order {
+		if by := held(w.seen.jobs[id], w.clock.Now()); by != "" && once(r, "somebody else wants it", 3) {
+			w.claimBy(r, w.someOwner(r), w.jobs[id])
+			return
+		}
+	}
 }
 
 // nameTheDead: an agent names a job that is gone.

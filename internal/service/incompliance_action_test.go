@@ -57,13 +57,16 @@ func (w *world) someSubject(r *rapid.T, l *ledger) subject {
 func (w *world) reportIncompliance(r *rapid.T) {
 	state := oneOf(r, "state", jobmanager.Finished, jobmanager.Finished, jobmanager.Progressing, jobmanager.Degraded)
 	if l := w.someJobWith(r, func(l *ledger) bool { return l.state == state && isNoDelete(l) }); l != nil {
-		w.reportAbout(r, w.someSubject(r, l))
+		w.reportAbout(r, w.someSubject(r, l), someRemedy(r))
 	}
 }
 
+func someRemedy(r *rapid.T) string {
+	return oneOf(r, "remediation", "scale-up", "scale-up", "scale-out", "patch", "reallocation", "reallocation", "redeploy", "migrate", "none", "", "explode")
+}
+
 // reportAbout: one report about a subject.
-func (w *world) reportAbout(r *rapid.T, about subject) {
-	remedy := oneOf[string](r, "remediation", "scale-up", "scale-up", "scale-out", "patch", "reallocation", "reallocation", "redeploy", "migrate", "none", "", "explode")
+func (w *world) reportAbout(r *rapid.T, about subject, remedy string) {
 	again := len(w.reports) > 0 && once(r, "again", 6)
 	id := numberedID(int64(1)<<41 + int64(len(w.reports)))
 	if again {

@@ -19,7 +19,7 @@ func (w *world) checkInvariants(r *rapid.T) {
 	var due []time.Time
 	for _, id := range w.seen.order {
 		job, l := w.seen.jobs[id], w.jobs[id]
-		err := errors.Join(l.attemptsHold(job), w.worksOnTheNewest(job, l), nothingWaitsForNothing(job, l))
+		err := errors.Join(l.attemptsHold(job), w.worksOnTheNewest(job, l), nothingWaitsForNothing(job, l), w.straysHold(job, l))
 		if err != nil {
 			r.Fatalf("%s/%s job %s of %s: %v", job.Type, job.State, id, job.Component, err)
 		}
@@ -96,7 +96,7 @@ func nothingWaitsForNothing(job *jobmanager.Job, l *ledger) error {
 func reasons() []string {
 	return []string{
 		"AwaitingForTarget", "NoManifests", "NoFittingTarget", "AwaitingForExecution", "AwaitingForOwner", "HandedOut", "InProgress",
-		"BackingOff", "AttemptsExhausted", "NoReport",
+		"BackingOff", "AttemptsExhausted", "NoReport", "AmbiguousWorkload", "RemovalUnconfirmed", "AgentCannot",
 	}
 }
 
@@ -126,6 +126,8 @@ func waits(job *jobmanager.Job, l *ledger, now time.Time) ([]time.Time, error) {
 		if l.state != jobmanager.Degraded {
 			return nil, fmt.Errorf("its attempts are exhausted and it is %s", l.state)
 		}
+		return due, nil
+	case undecided(job):
 		return due, nil
 	case job.Hold == jobmanager.HoldNoTarget, job.Hold == jobmanager.HoldNoFittingTarget:
 		if job.NotBefore.IsZero() || job.Target != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -16,23 +17,29 @@ func (l *ledger) take(c *call, e *jobmanager.Event, row *jobmanager.Job, life jo
 		return fmt.Errorf("the generation went back from %d to %d", l.generation, j.Generation)
 	}
 	anew := j.Generation > l.generation
+	decided := row != nil && row.Hold == jobmanager.HoldAmbiguousWorkload && l.state == jobmanager.Degraded
+	if decided && j.Attempt == 0 && (e.Type == jobmanager.JobFinished || e.Type == jobmanager.ResourceReported) {
+		l.tries = 0 // whose the workload is was said, which lets it be tried again
+	}
 	l.generation = j.Generation
 	var err error
 	switch e.Type {
 	case jobmanager.JobClaimed:
 		err = l.claimed(c, e, anew)
 	case jobmanager.JobLeaseExpired:
-		err = l.expired(c, life)
+		err = l.expired(c, j, life)
 	case jobmanager.JobFinished:
-		err = l.finished(c, j)
+		err = l.done(c, e, row)
 	case jobmanager.JobFailed:
 		err = l.failed(c, life)
 	case jobmanager.JobReleased:
 		err = l.released(c)
+	case jobmanager.StrayReported:
+		l.supplanted(j)
 	case jobmanager.ResourceReported, jobmanager.ResourceRemoved:
 		err = l.resourceChanged(c, e)
 	case jobmanager.JobStopped:
-		err = l.stopped(c, row)
+		err = l.stopped(c, j, row)
 	case jobmanager.JobStarted:
 		err = l.comesBack(c, l.kind == jobmanager.DeleteDeployment && l.state == jobmanager.Finished)
 	case jobmanager.JobUpdated, jobmanager.JobReallocated, jobmanager.JobRemediated:
@@ -40,7 +47,7 @@ func (l *ledger) take(c *call, e *jobmanager.Event, row *jobmanager.Job, life jo
 	case jobmanager.JobReassigned:
 		l.reassigned(c)
 	case jobmanager.JobRetried:
-		err = l.retried()
+		err = l.retried(row)
 	case jobmanager.JobAbandoned:
 		l.begin(jobmanager.DeleteDeployment, c.now)
 		l.owner, l.workload, l.state = "", jobmanager.WorkloadNone, jobmanager.Finished
@@ -75,7 +82,7 @@ func (l *ledger) claimed(c *call, e *jobmanager.Event, anew bool) error {
 	owner := c.owner
 	open := l.owner == owner || l.kind == jobmanager.CreateDeployment && (l.state == jobmanager.Created || l.workload != jobmanager.WorkloadPresent)
 	switch {
-	case c.verb != verbClaim || e.Actor != string(owner):
+	case c.verb != verbClaim && c.verb != verbWork || e.Actor != string(owner):
 		return fmt.Errorf("%q claimed it with a %s of %q", e.Actor, c.verb, owner)
 	case l.lease != nil:
 		return fmt.Errorf("%s holds it until %s", l.owner, l.lease.until)
@@ -92,21 +99,32 @@ func (l *ledger) claimed(c *call, e *jobmanager.Event, anew bool) error {
 	if l.workload == jobmanager.WorkloadNone {
 		l.workload = jobmanager.WorkloadMaybe
 	}
-	l.attempts = append(l.attempts, try{epoch: l.epoch, owner: owner, claimID: c.claimID})
+	l.attempts = append(l.attempts, try{epoch: l.epoch, owner: owner, claimID: c.claimID, client: c.client, claimedAt: c.now})
 	l.lease = &term{until: c.now.Add(c.length), length: c.length}
 	l.given = c.manifests[l.id]
+	if c.listed != "" {
+		l.given = c.listed
+	}
 	return nil
 }
 
-func (l *ledger) expired(c *call, life jobmanager.LifeCycle) error {
+func (l *ledger) expired(c *call, j *jobmanager.Job, life jobmanager.LifeCycle) error {
 	if l.lease == nil || l.lease.until.After(c.now) {
 		return fmt.Errorf("the lease %+v is not over at %s", l.lease, c.now)
 	}
 	l.end(jobmanager.OutcomeExpired, c.now)
-	if l.tries >= life.MaxAttempts {
+	if watched := l.removes(j) && l.last().client != ""; watched != (j.Hold == jobmanager.HoldRemovalUnconfirmed) && j.Hold != jobmanager.HoldAmbiguousWorkload {
+		return fmt.Errorf("a removal of %q, of client %q, is held by %q", l.last().owner, l.last().client, j.Hold)
+	}
+	if l.tries >= life.MaxAttempts && !undecided(j) {
 		l.state = jobmanager.Degraded
 	}
 	return nil
+}
+
+// removes says whether the work removes the workload.
+func (l *ledger) removes(j *jobmanager.Job) bool {
+	return l.kind == jobmanager.DeleteDeployment || l.kind == jobmanager.UpdateDeployment && j.SubType == jobmanager.Reallocation
 }
 
 // fenced says whether a report is that of the attempt that it is due from.
@@ -126,7 +144,7 @@ func (l *ledger) finished(c *call, j *jobmanager.Job) error {
 	l.end(jobmanager.OutcomeFinished, c.now)
 	l.state = jobmanager.Finished
 	switch {
-	case l.kind == jobmanager.DeleteDeployment, l.kind == jobmanager.UpdateDeployment && j.SubType == jobmanager.Reallocation:
+	case l.removes(j):
 		l.workload, l.applied = jobmanager.WorkloadNone, ""
 		return nil
 	case l.kind != jobmanager.UpdateDeployment:
@@ -149,7 +167,9 @@ func (l *ledger) failed(c *call, life jobmanager.LifeCycle) error {
 }
 
 func (l *ledger) released(c *call) error {
-	if err := l.fenced(c); err != nil {
+	// What was claimed by mistake is given back by the report of what was listed before.
+	mistaken := c.verb == verbWork && l.owner == c.owner && l.lease != nil && c.epoch < l.epoch && l.kind != jobmanager.CreateDeployment && l.last().client != ""
+	if err := l.fenced(c); err != nil && !mistaken {
 		return err
 	}
 	l.end(jobmanager.OutcomeReleased, c.now)
@@ -173,6 +193,10 @@ func (l *ledger) resourceChanged(c *call, e *jobmanager.Event) error {
 	case c.verb == verbClaim && c.tookOver:
 		l.resource = &jobmanager.Resource{ID: l.resource.ID, UID: l.resource.UID, Name: l.resource.Name}
 		c.tookOver = false
+	case strings.Contains(e.Message, "is its workload"):
+		if err := l.identified(e.Job); err != nil {
+			return err
+		}
 	case c.verb == verbDuty:
 		l.takeReport(jobmanager.ResourceReport{Conditions: []jobmanager.Condition{silentCondition(l.owner)}}, c.now)
 	default:
@@ -191,8 +215,11 @@ func silentCondition(owner jobmanager.OwnerID) jobmanager.Condition {
 }
 
 // stopped: what nothing stands of is done; the rest is a Delete for who knows of it, or was handed it out.
-func (l *ledger) stopped(c *call, row *jobmanager.Job) error {
-	if l.kind == jobmanager.DeleteDeployment {
+func (l *ledger) stopped(c *call, j, row *jobmanager.Job) error {
+	switch {
+	case l.kind == jobmanager.DeleteDeployment && j.Epoch > l.epoch:
+		return l.removesStray(c, j)
+	case l.kind == jobmanager.DeleteDeployment:
 		return nil // it does not come back
 	}
 	owner, handedOut := l.knows(), held(row, c.now)
@@ -261,8 +288,11 @@ func (l *ledger) reassigned(c *call) {
 	}
 }
 
-func (l *ledger) retried() error {
-	if l.state != jobmanager.Degraded {
+func (l *ledger) retried(row *jobmanager.Job) error {
+	switch {
+	case undecided(row) && l.lease != nil:
+		return nil // its agent is at it
+	case l.state != jobmanager.Degraded && !undecided(row):
 		return fmt.Errorf("a %s job was retried", l.state)
 	}
 	l.state, l.tries = jobmanager.Created, 0

@@ -41,6 +41,9 @@ type try struct {
 	epoch   int64
 	owner   jobmanager.OwnerID
 	claimID string
+	// client called for an old agent; empty for one that asks.
+	client    string
+	claimedAt time.Time
 	// outcome is empty while it runs.
 	outcome jobmanager.Outcome
 	endedAt time.Time
@@ -87,8 +90,18 @@ func (l *ledger) begin(kind jobmanager.JobType, now time.Time) {
 
 // standing says whether something may stand on the target, or is about to; row is the job before the step.
 func (l *ledger) standing(row *jobmanager.Job, now time.Time) bool {
-	return l.workload != jobmanager.WorkloadNone || held(row, now) != "" ||
+	return l.workload != jobmanager.WorkloadNone || held(row, now) != "" || strayed(row) ||
 		l.kind == jobmanager.DeleteDeployment && l.state != jobmanager.Finished
+}
+
+// strayed says whether a workload that was reported too late stands besides the job's own.
+func strayed(row *jobmanager.Job) bool {
+	return row != nil && slices.ContainsFunc(row.Strays, func(s jobmanager.Stray) bool { return s.Reported && s.Target != nil })
+}
+
+// undecided says whether a job waits for what an admin, or a sync, says of its workload.
+func undecided(row *jobmanager.Job) bool {
+	return row.Hold == jobmanager.HoldAmbiguousWorkload || row.Hold == jobmanager.HoldRemovalUnconfirmed
 }
 
 // held is the agent that the job is handed out to; empty for nobody.
@@ -170,6 +183,11 @@ func (l *ledger) takeReport(report jobmanager.ResourceReport, now time.Time) boo
 	}
 	for _, said := range report.Conditions {
 		next.Conditions = withCondition(next.Conditions, said, now)
+	}
+	if report.Whole {
+		next.Conditions = slices.DeleteFunc(next.Conditions, func(c jobmanager.Condition) bool {
+			return !slices.ContainsFunc(report.Conditions, func(said jobmanager.Condition) bool { return said.Type == c.Type })
+		})
 	}
 	l.resource = &next
 	if wasSilent && l.silenced() { // its agent is heard again, and does not say how the workload does

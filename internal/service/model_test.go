@@ -63,13 +63,14 @@ func (w *world) actions() []action {
 	}{
 		{6, action{"work", w.work}}, {4, action{"claim one", w.claimOne}}, {3, action{"claim a batch", w.claimBatch}},
 		{7, action{"end an attempt", w.endAttempt}}, {2, action{"renew", w.renew}}, {3, action{"report a resource", w.reportResource}},
-		{1, action{"hand out", w.handOut}}, {1, action{"name the dead", w.nameTheDead}},
+		{2, action{"hand out", w.handOut}}, {1, action{"name the dead", w.nameTheDead}},
 		{2, action{"submit", w.submit}}, {1, action{"submit again", w.submitAgain}}, {4, action{"update", w.update}},
 		{1, action{"stop", w.stop}}, {2, action{"start", w.start}}, {1, action{"delete a group", w.deleteGroup}},
 		{2, action{"change one job", w.changeOneJob}}, {1, action{"reassign", w.reassign}}, {1, action{"set an agent", w.setAgent}},
 		{5, action{"report an incompliance", w.reportIncompliance}},
 		{7, action{"time passes", w.pass}}, {1, action{"duties", w.duties}}, {4, action{"ask again", w.askAgain}},
-		{1, action{"the Matchmaker turns", w.turn}}, {1, action{"all fall silent", w.fallSilent}}, {5, action{"demands pile up", w.pileUp}},
+		{1, action{"the Matchmaker turns", w.turn}}, {1, action{"all fall silent", w.fallSilent}}, {5, action{"demands pile up", w.pileUp}}, {3, action{"a job moves away", w.moveAway}}, {2, action{"an agent is late", w.late}},
+		{6, action{"an old agent's round", w.round}}, {3, action{"an old agent syncs", w.syncAll}}, {2, action{"an admin adopts", w.adopt}},
 	} {
 		for range a.often {
 			list = append(list, a.action)

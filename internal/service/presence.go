@@ -34,7 +34,8 @@ func (p *presence) recent(agent jobmanager.Agent, every time.Duration) (known jo
 	defer p.mu.Unlock()
 	last, seen := p.seen[agent.OwnerID]
 	changed := agent.Clusters != nil && !slices.Equal(agent.Clusters, last.named) ||
-		agent.Orchestrator != "" && agent.Orchestrator != last.known.Orchestrator
+		agent.Orchestrator != "" && agent.Orchestrator != last.known.Orchestrator ||
+		agent.Protocol != last.known.Protocol
 	return last.known, seen && !changed && agent.LastSeenAt.Sub(last.at) < every
 }
 
@@ -86,7 +87,10 @@ func (s *Service) ownerCalls(ctx context.Context, p jobmanager.Principal, owner 
 // heard notes an agent's presence, coarsely, and gives the agent with the clusters that it serves. Presence is a
 // hint: failing to note it fails no call.
 func (s *Service) heard(ctx context.Context, agent jobmanager.Agent) jobmanager.Agent {
-	agent.LastSeenAt, agent.Protocol = s.Clock.Now(), "graphql"
+	agent.LastSeenAt = s.Clock.Now()
+	if agent.Protocol == "" {
+		agent.Protocol = jobmanager.ProtocolGraphQL
+	}
 	known, recent := s.presence.recent(agent, s.Pace.Seen)
 	if !recent {
 		seen, err := s.Store.SeeAgent(ctx, jobmanager.Sighting{Agent: agent, Present: agent.LastSeenAt.Add(-s.LifeCycle.Grace)})
@@ -97,6 +101,9 @@ func (s *Service) heard(ctx context.Context, agent jobmanager.Agent) jobmanager.
 			known = *seen
 			s.presence.note(agent, known)
 		}
+	}
+	if agent.Orchestrator == "" {
+		agent.Orchestrator = known.Orchestrator
 	}
 	if len(agent.Clusters) == 0 && known.Orchestrator == agent.Orchestrator {
 		agent.Clusters, agent.Others = known.Clusters, known.Others

@@ -80,7 +80,7 @@ func (s *Service) FinishJob(ctx context.Context, p jobmanager.Principal, input F
 	}
 	fence := jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}
 	job, err := s.write(ctx, p, input.JobID, fence, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-		return j.Finish(fence, report, s.IDs, now)
+		return j.Finish(fence, report, now)
 	})
 	return &FinishJobPayload{job}, err
 }
@@ -123,7 +123,7 @@ func (s *Service) ReportResource(ctx context.Context, p jobmanager.Principal, in
 		return nil, err
 	}
 	job, err := s.write(ctx, p, input.JobID, fence, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-		return j.ReportResource(fence, report, s.IDs, now)
+		return j.ReportResource(fence, report, now)
 	})
 	if err != nil {
 		return nil, err

@@ -62,7 +62,8 @@ func DefaultPace() Pace {
 // Service is the one implementation of everything that the doors offer.
 type Service struct {
 	Config
-	presence presence
+	presence  presence
+	strangers strangers
 	// chance rings when time alone may have made a job executable.
 	chance bell
 	// marked is when this replica last noted that the database is in use, in microseconds since 1970.
@@ -73,7 +74,7 @@ type Service struct {
 
 // New makes a Service; Run does its duties.
 func New(config Config) *Service {
-	return &Service{Config: config, presence: presence{seen: map[jobmanager.OwnerID]sighting{}}}
+	return &Service{Config: config, presence: presence{seen: map[jobmanager.OwnerID]sighting{}}, strangers: strangers{until: map[stranger]time.Time{}}}
 }
 
 // Wait returns once every subscription's goroutine has ended, which they do when their contexts end.

@@ -3,6 +3,7 @@ package service_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -16,6 +17,10 @@ type step struct {
 	what string
 	// want is the code of the refusal; empty when it is to be accepted.
 	want jobmanager.Code
+	// leaves says that it may change something although it is refused: it leaves its evidence.
+	leaves bool
+	// either is another code that it may be answered with; empty for none.
+	either jobmanager.Code
 	// quiet says that it is accepted and changes nothing: it was done before, or there is nothing to do.
 	quiet bool
 	run   func() error
@@ -41,7 +46,7 @@ func (w *world) do(r *rapid.T, s step) {
 	}
 	err := s.run()
 	r.Logf("%d. %s %s: %v", w.steps, s.now.Format("15:04:05.000"), s.what, err)
-	if code := jobmanager.CodeOf(err); code != s.want {
+	if code := jobmanager.CodeOf(err); code != s.want && (s.either == "" || code != s.either) {
 		r.Fatalf("%s: the answer is %q %v, want %q", s.what, code, err, s.want)
 	}
 	after, err := readTables(w.ctx, w.server)
@@ -52,7 +57,7 @@ func (w *world) do(r *rapid.T, s step) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	if s.want != "" || s.quiet {
+	if s.want != "" && !s.leaves || s.quiet {
 		w.checkNothingHappened(r, &s, after, events)
 	} else {
 		w.follow(r, &s, events)
@@ -136,6 +141,9 @@ func (w *world) followJob(r *rapid.T, s *step, e *jobmanager.Event) {
 		if a := w.agents[e.Job.Owner]; a != nil {
 			a.worked[e.Job.Target.Cluster] = true
 		}
+	}
+	if e.Type == jobmanager.ResourceRemoved && strings.HasPrefix(string(e.Removed.UID), "work-") {
+		w.removed[string(e.Removed.UID)] = true
 	}
 	if l.gone {
 		delete(w.jobs, e.JobID)

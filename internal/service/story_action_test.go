@@ -17,7 +17,7 @@ func (w *world) pileUp(r *rapid.T) {
 		return
 	}
 	if l.state == jobmanager.Finished && once(r, "a remedy first", 2) {
-		w.reportAbout(r, w.itself(l))
+		w.reportAbout(r, w.itself(l), someRemedy(r))
 	}
 	if l.lease == nil && l.owner != "" {
 		w.claimBy(r, l.owner, l)
@@ -27,7 +27,7 @@ func (w *world) pileUp(r *rapid.T) {
 			return
 		}
 		if once(r, "a remedy", 2) {
-			w.reportAbout(r, w.itself(l))
+			w.reportAbout(r, w.itself(l), someRemedy(r))
 		} else {
 			w.updateGroup(r, l.group, w.groups[l.group])
 		}
@@ -46,6 +46,39 @@ func (w *world) itself(l *ledger) subject {
 	return subject{
 		SubjectInput: service.SubjectInput{AppInstance: jobmanager.Text(l.group), AppComponent: jobmanager.Text(l.component)},
 		finds:        idsIn(members, func(other *ledger) bool { return other.component == l.component || other.names[l.component] }),
+	}
+}
+
+// moveAway: a job that stands is to move, another target turns up, and its agent makes room.
+func (w *world) moveAway(r *rapid.T) {
+	l := w.someJobWith(r, func(l *ledger) bool { return l.state == jobmanager.Finished && isNoDelete(l) })
+	if l == nil || !isNoDelete(l) {
+		return
+	}
+	for demand := range demands {
+		w.matchmaker.learn(demand+1, someOf(r, "clusters", 2, 3, clusters()...)...)
+	}
+	w.matchmaker.fall(false)
+	w.reportAbout(r, w.itself(l), "reallocation")
+	w.askAgain(r)
+	if l = w.jobs[l.id]; l.kind == jobmanager.UpdateDeployment && l.owner != "" {
+		w.claimBy(r, l.owner, l)
+		w.endSomehow(r, l)
+	}
+}
+
+// late: a lease runs out, and its agent goes on as if it had not noticed.
+func (w *world) late(r *rapid.T) {
+	l := w.someJobWith(r, func(l *ledger) bool { return l.lease != nil })
+	if l == nil || l.lease == nil {
+		return
+	}
+	if wait := l.lease.until.Sub(w.clock.Now()); wait > 0 {
+		w.clock.Advance(wait)
+	}
+	w.renewAll(r, l.owner, []*renewal{{l: l, f: fence{l.owner, l.epoch}}})
+	if once(r, "and reports", 2) {
+		w.end(r, l, fence{l.owner, l.epoch}, oneOf(r, "how", verbFinish, verbFail, verbRelease))
 	}
 }
 

@@ -185,7 +185,7 @@ func (w *world) deleteGroup(r *rapid.T) {
 // changeOneJob: a person retries, deletes or abandons a job.
 func (w *world) changeOneJob(r *rapid.T) {
 	how := oneOf[verb](r, "how", verbRetry, verbRetry, verbDeleteJob, verbAbandon)
-	l := w.someJobWith(r, func(l *ledger) bool { return how != verbRetry || l.state == jobmanager.Degraded })
+	l := w.someJobWith(r, func(l *ledger) bool { return how != verbRetry || l.state == jobmanager.Degraded || undecided(w.row(l)) })
 	if l == nil {
 		return
 	}
@@ -195,7 +195,7 @@ func (w *world) changeOneJob(r *rapid.T) {
 	case !right:
 		s.want = jobmanager.CodeVersionConflict
 	case how == verbRetry:
-		s.quiet = l.state != jobmanager.Degraded
+		s.quiet = l.state != jobmanager.Degraded && !undecided(w.row(l))
 	case how == verbAbandon:
 		s.quiet = l.kind == jobmanager.DeleteDeployment && l.state == jobmanager.Finished
 	case l.standing(w.row(l), w.clock.Now()):

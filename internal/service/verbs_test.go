@@ -30,6 +30,10 @@ const (
 	verbDuty         verb = "duties"
 	verbMatch        verb = "match again"
 	verbRenew        verb = "renew"
+	verbWork         verb = "report work"
+	verbSync         verb = "sync"
+	verbPoll         verb = "poll"
+	verbAdopt        verb = "adopt"
 	verbQuiet        verb = "nothing that is told" // hand-outs, presence, last-seen marks
 )
 
@@ -47,6 +51,10 @@ type call struct {
 	manifests map[jobmanager.ID]string
 	now       time.Time
 
+	// listed is what an old agent was listed to apply; empty for one that asks.
+	listed string
+	client string
+
 	// tookOver is set by a claim that takes a job with a resource from its owner.
 	tookOver bool
 }
@@ -57,10 +65,12 @@ type telling struct{ group, job string }
 
 // The parts of the table. What was asked of a job while it was busy follows when its attempt ends.
 const (
-	phase    = "(JOB_GROUP_PHASE_CHANGED )?"
-	remedies = "(REMEDIATION_CHANGED )*"
-	sequel   = remedies + "(JOB_UPDATED |JOB_REMEDIATED |JOB_REALLOCATED |JOB_DELETED |JOB_STARTED )?" + remedies
-	stopped  = "(" + remedies + "JOB_STOPPED )"
+	phase     = "(JOB_GROUP_PHASE_CHANGED )?"
+	remedies  = "(REMEDIATION_CHANGED )*"
+	sequel    = remedies + "(JOB_UPDATED |JOB_REMEDIATED |JOB_REALLOCATED |JOB_DELETED |JOB_STARTED )?" + remedies
+	nextStray = "(JOB_STOPPED RESOURCE_REPORTED )?" // the next stray is to be removed
+	stopped   = "(" + remedies + "JOB_STOPPED " + nextStray + ")"
+	evidence  = "(STRAY_REPORTED |RESOURCE_REPORTED )?" + nextStray + "(JOB_RELEASED " + sequel + ")?"
 	// A group that was marked for it goes when its last Delete is done.
 	goes = phase + "(JOB_GROUP_DELETED )?"
 )
@@ -79,7 +89,11 @@ func tellings() map[verb]telling {
 		verbAbandon:      {goes, remedies + "JOB_ABANDONED (RESOURCE_REMOVED )?(JOB_DELETED |JOB_STARTED )?"},
 		verbIncompliance: {"INCOMPLIANCE_REPORTED " + phase, remedies + "(JOB_REMEDIATED )?"},
 		verbClaim:        {"(JOB_GROUP_PHASE_CHANGED )*", "JOB_CLAIMED (RESOURCE_REPORTED )?"},
-		verbFinish:       {goes, "JOB_FINISHED (RESOURCE_REPORTED |RESOURCE_REMOVED )?" + sequel},
+		verbFinish:       {goes, "JOB_FINISHED (RESOURCE_REPORTED |RESOURCE_REMOVED )?" + nextStray + sequel},
+		verbWork:         {goes, evidence + "|(JOB_CLAIMED (RESOURCE_REPORTED )?)?(STRAY_REPORTED )?JOB_FINISHED (RESOURCE_REPORTED |RESOURCE_REMOVED )?" + nextStray + sequel},
+		verbSync:         {"(JOB_GROUP_PHASE_CHANGED )*", "STRAY_REPORTED |(JOB_FINISHED )?(RESOURCE_REPORTED )?" + sequel + "(RESOURCE_REPORTED )?(JOB_UPDATED )?" + remedies},
+		verbPoll:         {"(JOB_GROUP_PHASE_CHANGED |JOB_GROUP_DELETED )*", "JOB_FINISHED (RESOURCE_REMOVED )?" + nextStray + sequel},
+		verbAdopt:        {phase, "JOB_FINISHED RESOURCE_REPORTED " + sequel + "|JOB_STOPPED RESOURCE_REPORTED "},
 		verbFail:         {phase, "JOB_FAILED " + sequel},
 		verbRelease:      {phase, "JOB_RELEASED (RESOURCE_REMOVED )?" + sequel},
 		verbReport:       {phase, "RESOURCE_REPORTED "},

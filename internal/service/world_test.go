@@ -33,6 +33,9 @@ type world struct {
 	left, back  time.Time
 	steps, made int
 	size        size
+	// stands are the workloads that old agents made, and removed the uids of the resources that are gone.
+	stands  []*workload
+	removed map[string]bool
 }
 
 // size bounds a world: in a small one, more befalls each job.
@@ -81,7 +84,7 @@ type acquaintance struct {
 func newWorld(ctx context.Context, s *server, size size) (*world, error) {
 	w := &world{
 		server: s, ctx: ctx, jobs: map[jobmanager.ID]*ledger{}, groups: map[jobmanager.ID]*member{}, replica: newReplica(s.life),
-		size: size, agents: map[jobmanager.OwnerID]*acquaintance{},
+		size: size, agents: map[jobmanager.OwnerID]*acquaintance{}, removed: map[string]bool{},
 	}
 	for _, a := range []acquaintance{
 		{owner: "o-both", orchestrator: "ocm", named: []string{"o-1", "o-2"}},

@@ -105,9 +105,6 @@ func setSeen[Q interface {
 	if sighting.Agent.Clusters != nil {
 		q = q.Set("clusters = ?", row.Clusters)
 	}
-	if sighting.Forgive {
-		q = q.Set("lapses = 0")
-	}
 	return q
 }
 
@@ -285,7 +282,8 @@ func readAgentPlace(cursor string) (string, error) {
 	return plain(owner), nil
 }
 
-// loadPresence tells for each job when its owner, and any agent of its orchestrator, was last heard of.
+// loadPresence tells for each job when its owner, and any agent of its orchestrator, was last heard of, and at which
+// door its owner was.
 func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
 	orchestrators, owners := map[jobmanager.Text]bool{}, map[jobmanager.OwnerID]bool{}
 	for _, job := range jobs {
@@ -293,8 +291,9 @@ func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
 	}
 	agents := func() *bun.SelectQuery { return v.tx.NewSelect().Model((*agentRow)(nil)) }
 	newest := agents().Column("orchestrator").ColumnExpr("'' AS owner_id").ColumnExpr("max(agent.last_seen_at) AS last_seen_at").
+		ColumnExpr("'' AS protocol").
 		Where("agent.orchestrator IN (?)", bun.List(slices.Collect(maps.Keys(orchestrators)))).Group("orchestrator")
-	one := agents().ColumnExpr("'' AS orchestrator").Column("owner_id", "last_seen_at").
+	one := agents().ColumnExpr("'' AS orchestrator").Column("owner_id", "last_seen_at", "protocol").
 		Where("agent.owner_id IN (?)", bun.List(slices.Collect(maps.Keys(owners))))
 	var rows []agentRow
 	if err := v.tx.NewSelect().TableExpr("(?) AS seen", newest.UnionAll(one)).Scan(ctx, &rows); err != nil {
@@ -310,8 +309,9 @@ func (v *view) loadPresence(ctx context.Context, jobs []*jobmanager.Job) error {
 	}
 	for _, job := range jobs {
 		job.Presence = &jobmanager.Presence{
-			Owner:        byOwner[job.Owner].LastSeenAt.UTC(),
-			Orchestrator: byOrchestrator[string(job.Orchestrator)].LastSeenAt.UTC(),
+			Owner:         byOwner[job.Owner].LastSeenAt.UTC(),
+			Orchestrator:  byOrchestrator[string(job.Orchestrator)].LastSeenAt.UTC(),
+			OwnerProtocol: byOwner[job.Owner].Protocol,
 		}
 	}
 	return nil

@@ -75,6 +75,7 @@ func TestTheNumberOfStatementsDoesNotDependOnTheNumberOfJobs(t *testing.T) {
 		"a page of jobs":       {1, jobmanager.LongestPage, costOfLife},
 		"a claim of a hundred": {1, 100, costOfClaims},
 		"an update of a group": {5, 200, costOfUpdate},
+		"a list of a hundred":  {1, 100, costOfHandOuts},
 	}
 	for name, size := range sizes {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +155,7 @@ func (l *life) claim(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, erro
 }
 
 func (l *life) finish(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-	return j.Finish(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u"}, newID, now)
+	return j.Finish(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u"}, now)
 }
 
 // costOfLife leads n jobs through their life.
@@ -169,7 +170,7 @@ func costOfLife(t *testing.T, url string, n int) map[string]string {
 	l.renew()
 	l.update("finish", jobmanager.Which{IDs: l.ids()}, l.finish)
 	l.update("report", jobmanager.Which{IDs: l.ids()}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-		return j.ReportResource(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u2", Name: "renamed"}, newID, now)
+		return j.ReportResource(jobmanager.Fence{OwnerID: "a", Epoch: j.Epoch}, jobmanager.ResourceReport{UID: "u2", Name: "renamed"}, now)
 	})
 	l.remedy()
 	l.update("claim remedies", jobmanager.Which{ExecutableFor: &l.agent}, l.claim)

@@ -39,6 +39,15 @@ func (d dialect) lockFree(q *bun.SelectQuery) *bun.SelectQuery {
 	return q
 }
 
+// lockFreeOf is lockFree for the rows of one table of a join: a row whose partner another transaction holds is passed
+// over, and only the partner is locked.
+func (d dialect) lockFreeOf(q *bun.SelectQuery, table string) *bun.SelectQuery {
+	if d.kind == kindPostgres {
+		return q.For("UPDATE OF ? SKIP LOCKED", bun.Ident(table))
+	}
+	return q
+}
+
 // snapshotOptions opens a transaction whose statements all see one state. Under SQLite every one does.
 func (d dialect) snapshotOptions() *sql.TxOptions {
 	if d.kind == kindPostgres {

@@ -8,5 +8,6 @@
 //
 // Order of locks, the same everywhere: the row of an agent that claims or lists, jobs by id, groups by id, what the
 // events lead to (answers to incompliances, agents' clusters, notices), the one-row counter of revisions. Nothing
-// is locked after the counter.
+// is locked after the counter. What is picked without waiting may come in any order: a hand-out of one group locks
+// the group before its jobs. The uids that removed jobs leave behind are locked where the jobs are removed.
 package store

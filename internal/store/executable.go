@@ -27,6 +27,9 @@ func executable(q *bun.SelectQuery, a jobmanager.Agent, now time.Time) *bun.Sele
 		q = q.Where("("+its+" OR job.target_cluster NOT IN (?))", owner, owner, micros(now), bun.List(plains(a.Others)))
 	}
 	now = micros(now)
+	if a.Protocol == jobmanager.ProtocolV0 {
+		q = q.Where("job.type = 'CREATE_DEPLOYMENT'")
+	}
 	return q.
 		Where("(job.state <> 'PROGRESSING' OR job.lease_until IS NULL)").
 		Where("(job.not_before IS NULL OR job.not_before <= ?)", now).
@@ -38,6 +41,11 @@ func executable(q *bun.SelectQuery, a jobmanager.Agent, now time.Time) *bun.Sele
 // leaseOver picks jobs in progress whose lease ran out, which is jobmanager.Job.Expire's condition.
 func leaseOver(q *bun.SelectQuery, now time.Time) *bun.SelectQuery {
 	return q.Where("job.state = 'PROGRESSING'").Where("job.lease_until <= ?", now.UnixMicro())
+}
+
+// unconfirmedBy picks the removals of an agent that it did not report.
+func unconfirmedBy(q *bun.SelectQuery, owner jobmanager.OwnerID) *bun.SelectQuery {
+	return q.Where("job.hold = 'RemovalUnconfirmed'").Where("job.owner_id = ?", owner)
 }
 
 // Jobs that are due to be matched again: those that wait for a target, and those that want another one. Each is
@@ -88,7 +96,7 @@ func (s *Store) NextChance(ctx context.Context, since time.Time) (time.Time, err
 	err := s.read.NewSelect().
 		ColumnExpr("(?) AS not_before", later("job.not_before").Where("job.state <> 'FINISHED'").
 			Where("job.hold IN ('', 'AwaitingForTarget', 'NoFittingTarget')")).
-		ColumnExpr("(?) AS reserved", later("job.reserved_until").Where("job.reserved_by <> ''").Where("job.state <> 'FINISHED'")).
+		ColumnExpr("(?) AS reserved", later("job.reserved_until").Where("job.reserved_by <> ''").Where("job.hold = ''").Where("job.state <> 'FINISHED'")).
 		ColumnExpr("(?) AS turn", later("job.turn_until").Where("job.hold = ''").Where("job.state <> 'FINISHED'")).
 		ColumnExpr("(?) AS move", later("job.move_due")).
 		ColumnExpr("(SELECT min(not_before) FROM notices WHERE NOT given_up AND not_before > ?) AS notice", since).

@@ -78,10 +78,18 @@ func (c *jobChanges) note(t *tracked) error {
 	return c.resources.note(t)
 }
 
-// removeJobRows deletes jobs at the version that was read. What refers to them goes too.
+// removeJobRows deletes jobs at the version that was read. What refers to them goes too, but for the uids of their
+// resources.
 func (w *writing) removeJobRows(ctx context.Context, c jobChanges) error {
 	if len(c.remove) == 0 {
 		return nil
+	}
+	ids := make([]jobmanager.ID, len(c.remove))
+	for i := range c.remove {
+		ids[i] = c.remove[i].ID
+	}
+	if err := w.keepUIDs(ctx, bun.List(ids)); err != nil {
+		return err
 	}
 	result, err := w.tx.NewDelete().With("_data", w.tx.NewValues(&c.remove).Column("id", "version")).Model((*jobRow)(nil)).
 		Where("(job.id, job.version) IN (SELECT id, version FROM _data)").Exec(ctx)

@@ -121,8 +121,11 @@ func (v *view) loadAttempts(ctx context.Context, jobs []*jobmanager.Job) error {
 		job.Attempts = []jobmanager.Attempt{}
 	}
 	for i := range rows {
-		job := byID[rows[i].JobID]
-		job.Attempts = append(job.Attempts, rows[i].attempt())
+		job, attempt := byID[rows[i].JobID], rows[i].attempt()
+		if attempt.Epoch == job.Last.Epoch { // of the others it is not kept
+			attempt.Client, attempt.Alone = job.Last.Client, job.Last.Alone
+		}
+		job.Attempts = append(job.Attempts, attempt)
 	}
 	return nil
 }

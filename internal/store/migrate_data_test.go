@@ -159,11 +159,11 @@ func TestMigratingKeepsWhatIsThere(t *testing.T) {
 		}
 		s := mustOpen(t, store.Config{URL: url})
 		up, err := s.Migrate(t.Context())
-		if err != nil || len(up) != 1 {
-			t.Fatalf("the second migration applied %v, %v", up, err)
+		if err != nil || len(up) != 2 {
+			t.Fatalf("the later migrations applied %v, %v", up, err)
 		}
 		v.checkMigrated(t, s)
-		// What only the second version can tell of goes with it.
+		// What only later versions can tell of goes with them.
 		nobodys := &jobmanager.Incompliance{ID: newID(), Tenant: jobmanager.DefaultTenant}
 		if err := s.RecordIncompliance(t.Context(), jobmanager.Scope{All: true}, "p", nobodys, nil); err != nil {
 			t.Fatal(err)
@@ -178,8 +178,8 @@ func TestMigratingKeepsWhatIsThere(t *testing.T) {
 		if diff := cmp.Diff(before, v.rows(t)); diff != "" {
 			t.Errorf("up and down changed what was there:\n%s", diff)
 		}
-		if again, err := s.Migrate(t.Context()); err != nil || len(again) != 1 {
-			t.Fatalf("the second migration applied %v, %v", again, err)
+		if again, err := s.Migrate(t.Context()); err != nil || len(again) != 2 {
+			t.Fatalf("the later migrations applied %v, %v", again, err)
 		}
 		v.checkMigrated(t, s)
 	})
@@ -194,7 +194,8 @@ func (v *firstVersion) checkMigrated(t *testing.T, s *store.Store) {
 		t.Fatal(err)
 	}
 	if job.Owner != "a" || !job.Last.ClaimedAt.Equal(v.claimed) || job.Lease == nil || job.Resource.UID != "u" || len(job.Attempts) != 1 ||
-		len(job.Manifests) != 1 || job.Group.Name != "shop" || job.Turn != (jobmanager.Turn{}) || job.Move != nil || job.Outdated || job.Sequel != "" {
+		len(job.Manifests) != 1 || job.Group.Name != "shop" || job.Turn != (jobmanager.Turn{}) || job.Move != nil || job.Outdated || job.Sequel != "" ||
+		job.Last.Client != "" || job.Last.Alone || job.Polls != 0 || job.Strays != nil {
 		t.Errorf("the job is %+v", job)
 	}
 	events, err := s.Events(t.Context(), 0, 10)

@@ -23,6 +23,11 @@ func (w *writing) pick(ctx context.Context, which jobmanager.Which) ([]*tracked,
 		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
 			return w.executable(q, which).Order("job.queued_at", "job.id").Limit(int64(which.Limit))
 		})
+	case which.UnconfirmedBy != "":
+		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+			q = within(unconfirmedBy(q, plain(which.UnconfirmedBy)), "job", which.Scope)
+			return w.store.dialect.lockFree(q.Order("job.id").Limit(int64(which.Limit)))
+		})
 	case which.LeaseOver:
 		return w.lockedJobs(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
 			q = within(leaseOver(q, w.now), "job", which.Scope)

@@ -14,7 +14,7 @@ import (
 	"github.com/icos-jobmanager/jobmanager/internal/store"
 )
 
-// reading keeps the text of every statement that reads or changes jobs.
+// reading keeps the text of every statement that reads or changes jobs, or the workloads that are or were theirs.
 type reading struct {
 	mu   sync.Mutex // guards list
 	list []string
@@ -25,7 +25,8 @@ func (r *reading) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Co
 func (r *reading) AfterQuery(_ context.Context, e *bun.QueryEvent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if strings.Contains(e.Query, `"jobs"`) && !strings.HasPrefix(e.Query, "INSERT") {
+	ours := strings.Contains(e.Query, `"jobs"`) || strings.Contains(e.Query, `"past_resources"`) || strings.Contains(e.Query, `"strangers"`)
+	if ours && (!strings.HasPrefix(e.Query, "INSERT") || strings.Contains(e.Query, "SELECT")) {
 		r.list = append(r.list, e.Query)
 	}
 }
@@ -45,7 +46,9 @@ func TestFrequentStatementsReadIndexes(t *testing.T) {
 	for name, which := range map[string]jobmanager.Which{
 		"claim": {ExecutableFor: &agent, Limit: 1}, "retry": {ExecutableFor: &agent, ClaimID: "c", Limit: 1},
 		"hand-out": {ExecutableFor: &agent, HandOut: true, Limit: 10}, "expiry": {LeaseOver: true, Limit: 10},
-		"what is held": {HeldBy: "a", After: group.Jobs[0].ID, Limit: 10}, "one job": {IDs: ids},
+		"hand-out of one group": {ExecutableFor: &agent, HandOut: true, Together: true, Limit: 10},
+		"polls":                 {UnconfirmedBy: "a", Limit: 10},
+		"what is held":          {HeldBy: "a", After: group.Jobs[0].ID, Limit: 10}, "one job": {IDs: ids},
 	} {
 		which.Scope = jobmanager.Scope{All: true}
 		_, err := s.UpdateJobs(t.Context(), which, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
@@ -60,12 +63,23 @@ func TestFrequentStatementsReadIndexes(t *testing.T) {
 	_, chanceErr := s.NextChance(t.Context(), s.Clock().Now())
 	_, matchErr := s.Unmatched(t.Context(), 10)
 	recordErr := s.RecordIncompliance(t.Context(), jobmanager.Scope{All: true}, "p", incompliance, nil)
-	for _, err := range []error{listErr, chanceErr, matchErr, recordErr} {
+	_, uidErr := s.ByUID(t.Context(), jobmanager.Scope{All: true}, "u")
+	_, adoptErr := s.Adoptable(t.Context(), jobmanager.Scope{All: true}, "client", "web")
+	_, wasErr := s.WasResource(t.Context(), ids[0], "u")
+	_, strangerErr := s.Stranger(t.Context(), "client", "u", "web-x1y2z")
+	workErr := s.Working(t.Context(), "a", s.Clock().Now())
+	_, goneErr := s.ChangeGroup(t.Context(), jobmanager.Scope{All: true}, group.ID, jobmanager.GroupChange{
+		Rule: func(g *jobmanager.JobGroup, _ time.Time) ([]jobmanager.Event, error) {
+			g.Deleted = true
+			return nil, nil
+		},
+	})
+	for _, err := range []error{listErr, chanceErr, matchErr, recordErr, uidErr, adoptErr, wasErr, strangerErr, workErr, goneErr} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(seen.list) < 12 {
+	if len(seen.list) < 20 {
 		t.Fatalf("only %d statements were seen", len(seen.list))
 	}
 	checkPlans(t, strings.TrimPrefix(url, "sqlite://"), seen.list)
@@ -78,14 +92,33 @@ func checkPlans(t *testing.T, path string, statements []string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
+	used := map[string]bool{}
 	for _, statement := range statements {
 		for _, step := range plan(t, db, statement) {
+			for _, word := range strings.Fields(step) {
+				used[word] = true
+			}
 			partial := strings.Contains(step, "USING") && !strings.Contains(step, "autoindex") // of the whole table
-			if strings.HasPrefix(step, "SCAN job") && !partial {
+			if scans(step) && !partial {
 				t.Errorf("%s: %s", step, statement)
 			}
 		}
 	}
+	for _, index := range []string{"jobs_unconfirmed", "jobs_adoptable", "jobs_reserved_by", "resources_uid", "past_resources_uid", "strangers_seen"} {
+		if !used[index] {
+			t.Errorf("no statement uses the index %s", index)
+		}
+	}
+}
+
+// scans says whether a step reads a whole table or index of those that grow with the jobs.
+func scans(step string) bool {
+	for _, table := range []string{"job", "reserved", "resource", "past_resource", "stranger"} {
+		if strings.HasPrefix(step, "SCAN "+table) {
+			return true
+		}
+	}
+	return false
 }
 
 func plan(t *testing.T, db *sql.DB, statement string) []string {

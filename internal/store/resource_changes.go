@@ -25,6 +25,13 @@ type resourceChanges struct {
 }
 
 func (c *resourceChanges) note(t *tracked) error {
+	for _, event := range t.events {
+		for _, stray := range t.job.Strays {
+			if event.Type == jobmanager.StrayReported && stray.Reported { // no other job may adopt it
+				c.past = append(c.past, pastResourceRow{JobID: t.job.ID, UID: plain(stray.UID), Name: plain(stray.Name)})
+			}
+		}
+	}
 	row, err := newResourceRow(t.job)
 	if err != nil || row == t.resource {
 		return err

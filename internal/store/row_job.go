@@ -38,6 +38,8 @@ type jobRow struct {
 	ClaimOutcome jobmanager.Outcome `bun:"claim_outcome"`
 	ClaimMessage jobmanager.Text    `bun:"claim_message"`
 	ClaimBlind   bool               `bun:"claim_blind"`
+	ClaimClient  string             `bun:"claim_client"`
+	ClaimAlone   bool               `bun:"claim_alone"`
 
 	// LeaseUntil in microseconds since 1970, so that a renewal is plain arithmetic; NULL without a lease.
 	LeaseUntil   sql.NullInt64 `bun:"lease_until,type:bigint"`
@@ -76,6 +78,9 @@ type jobRow struct {
 	MoveDue  time.Time         `bun:"move_due,nullzero,type:timestamptz"`
 	Outdated bool              `bun:"outdated"`
 	Sequel   jobmanager.Sequel `bun:"sequel"`
+	// Strays is NULL while there are none.
+	Strays jsonText `bun:"strays,nullzero,type:json"`
+	Polls  int64    `bun:"polls"`
 
 	// Unhealthy says what the resource's conditions do, for a group's tally.
 	Unhealthy bool      `bun:"unhealthy"`
@@ -92,11 +97,11 @@ func changeableJobColumns() []string {
 	return []string{
 		"type", "sub_type", "state", "workload", "owner_id", "epoch", "generation", "attempt",
 		"claim_epoch", "claim_owner_id", "claim_id", "claimed_at", "claim_ended_at", "claim_outcome", "claim_message",
-		"claim_blind", "lease_until", "lease_seconds", "not_before", "queued_at", "reserved_by", "reserved_until",
+		"claim_blind", "claim_client", "claim_alone", "lease_until", "lease_seconds", "not_before", "queued_at", "reserved_by", "reserved_until",
 		"turn_of", "turn_until",
 		"target_cluster", "target_node", "target_orchestrator", "target_pinned", "orchestrator", "namespace",
 		"requirements", "manifest_count", "hold", "hold_message", "match_tries", "since", "last_error",
-		"cause", "queued", "cooling", "move", "move_due", "outdated", "sequel", "unhealthy", "updated_at",
+		"cause", "queued", "cooling", "move", "move_due", "outdated", "sequel", "strays", "polls", "unhealthy", "updated_at",
 	}
 }
 
@@ -104,6 +109,7 @@ func newJobRow(j *jobmanager.Job) (jobRow, error) {
 	queued, err := encodedPointer(j.Queued)
 	cooling, coolingErr := encodedPointer(j.Cooling)
 	move, moveErr := encodedPointer(j.Move)
+	strays, straysErr := encodedStrays(j.Strays)
 	row := jobRow{
 		ID: j.ID, Tenant: j.Tenant, GroupID: j.GroupID, Component: plain(j.Component),
 		Type: j.Type, SubType: plain(j.SubType), State: j.State, Workload: j.Workload,
@@ -115,7 +121,8 @@ func newJobRow(j *jobmanager.Job) (jobRow, error) {
 		Requirements: jsonText(j.Requirements), ManifestCount: int64(j.ManifestCount),
 		Hold: j.Hold, HoldMessage: plain(j.HoldMessage), MatchTries: int64(j.MatchTries), Since: micros(j.Since),
 		LastError: plain(j.LastError), Cause: string(j.Cause), Queued: queued, Cooling: cooling, Move: move,
-		MoveDue: micros(j.NextAsk()), Outdated: j.Outdated, Sequel: j.Sequel, Unhealthy: j.Resource.Unhealthy(),
+		MoveDue: micros(j.NextAsk()), Outdated: j.Outdated, Sequel: j.Sequel,
+		Strays: strays, Polls: int64(j.Polls), Unhealthy: j.Resource.Unhealthy(),
 		CreatedAt: micros(j.CreatedAt), UpdatedAt: micros(j.UpdatedAt), Version: j.Version,
 	}
 	if !j.NotBefore.IsZero() {
@@ -123,13 +130,22 @@ func newJobRow(j *jobmanager.Job) (jobRow, error) {
 	}
 	row.setClaim(j)
 	row.setTarget(j.Target)
-	return row, cmp.Or(err, coolingErr, moveErr)
+	return row, cmp.Or(err, coolingErr, moveErr, straysErr)
+}
+
+// encodedStrays is NULL for none: a rule that drops the last one leaves an empty list.
+func encodedStrays(strays []jobmanager.Stray) (jsonText, error) {
+	if len(strays) == 0 {
+		return "", nil
+	}
+	return encoded(strays)
 }
 
 func (row *jobRow) setClaim(j *jobmanager.Job) {
 	row.ClaimEpoch, row.ClaimOwnerID, row.ClaimID = j.Last.Epoch, plain(j.Last.OwnerID), plain(j.Last.ClaimID)
 	row.ClaimedAt, row.ClaimEndedAt = micros(j.Last.ClaimedAt), micros(j.Last.EndedAt)
 	row.ClaimMessage, row.ClaimBlind = plain(j.Last.Message), j.Last.Blind
+	row.ClaimClient, row.ClaimAlone = plain(j.Last.Client), j.Last.Alone
 	if j.Last.Outcome != nil {
 		row.ClaimOutcome = *j.Last.Outcome
 	}
@@ -156,7 +172,7 @@ func (row *jobRow) job() (*jobmanager.Job, error) {
 		Last: jobmanager.Attempt{
 			Epoch: row.ClaimEpoch, OwnerID: row.ClaimOwnerID, ClaimID: row.ClaimID, Blind: row.ClaimBlind,
 			ClaimedAt: row.ClaimedAt.UTC(), EndedAt: row.ClaimEndedAt.UTC(), Outcome: outcome(row.ClaimOutcome),
-			Message: row.ClaimMessage,
+			Message: row.ClaimMessage, Client: row.ClaimClient, Alone: row.ClaimAlone,
 		},
 		NotBefore:    row.NotBefore.UTC(),
 		Turn:         jobmanager.Turn{Of: row.TurnOf, Until: row.TurnUntil.UTC()},
@@ -164,7 +180,7 @@ func (row *jobRow) job() (*jobmanager.Job, error) {
 		Orchestrator: row.Orchestrator, Namespace: row.Namespace, Requirements: row.Requirements.value(),
 		ManifestCount: int(row.ManifestCount), Hold: row.Hold, HoldMessage: row.HoldMessage,
 		MatchTries: int(row.MatchTries), Since: row.Since.UTC(), LastError: row.LastError,
-		Cause: jobmanager.ID(row.Cause), Outdated: row.Outdated, Sequel: row.Sequel,
+		Cause: jobmanager.ID(row.Cause), Outdated: row.Outdated, Sequel: row.Sequel, Polls: int(row.Polls),
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(), Version: row.Version,
 	}
 	if row.LeaseUntil.Valid {
@@ -179,7 +195,7 @@ func (row *jobRow) job() (*jobmanager.Job, error) {
 			Orchestrator: row.TargetOrchestrator, Pinned: row.TargetPinned,
 		}
 	}
-	return j, cmp.Or(row.Queued.decode(&j.Queued), row.Cooling.decode(&j.Cooling), row.Move.decode(&j.Move))
+	return j, cmp.Or(row.Queued.decode(&j.Queued), row.Cooling.decode(&j.Cooling), row.Move.decode(&j.Move), row.Strays.decode(&j.Strays))
 }
 
 // outcome is nil while the attempt runs.

@@ -143,6 +143,9 @@ func (w *writing) deleteGroups(ctx context.Context, ids []jobmanager.ID, jobs []
 			w.tell(t.job.GoWithGroup(w.now))
 		}
 	}
+	if err := w.keepUIDs(ctx, w.tx.NewSelect().Model((*jobRow)(nil)).Column("id").Where("job.group_id IN (?)", bun.List(ids))); err != nil {
+		return err
+	}
 	_, err := w.tx.NewDelete().Model((*groupRow)(nil)).Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	return err
 }

@@ -87,7 +87,7 @@ func BenchmarkFinish(b *testing.B) {
 		q := newQueue(s)
 		finish := func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 			report := jobmanager.ResourceReport{UID: string(j.ID), Name: j.Component}
-			return j.Finish(jobmanager.Fence{OwnerID: q.agent.OwnerID, Epoch: j.Epoch}, report, newID, now)
+			return j.Finish(jobmanager.Fence{OwnerID: q.agent.OwnerID, Epoch: j.Epoch}, report, now)
 		}
 		var claimed []jobmanager.ID
 		finishes := 0

@@ -58,7 +58,9 @@ func testAgents(t *testing.T, b *bench) {
 	job := b.MustCreate("present", 1).Jobs[0]
 	same(t, b.MustJob(job.ID).Presence, &jobmanager.Presence{Orchestrator: start.Add(2 * time.Second)})
 	b.MustUpdate(b.claimRule("b"), job)
-	same(t, b.MustJob(job.ID).Presence, &jobmanager.Presence{Owner: start.Add(time.Second), Orchestrator: start.Add(2 * time.Second)})
+	same(t, b.MustJob(job.ID).Presence, &jobmanager.Presence{
+		Owner: start.Add(time.Second), Orchestrator: start.Add(2 * time.Second), OwnerProtocol: "graphql",
+	})
 	b.MustUpdate(b.claimRule("d"), b.MustCreate("absent", 1).Jobs...)
 	if a := b.MustSee(jobmanager.Agent{OwnerID: "a", Orchestrator: "nuvla", Clusters: []string{}}); a.Orchestrator != "nuvla" || len(a.Clusters) != 0 {
 		t.Errorf("an agent that names no clusters any more, at another orchestrator, is %+v", a)
@@ -196,7 +198,7 @@ func testSilentAgents(t *testing.T, b *bench) {
 	}
 }
 
-// testLapses lets a hand-out lapse: it is counted until the agent is forgiven.
+// testLapses lets a hand-out lapse: it is counted until the agent works.
 func testLapses(t *testing.T, b *bench) {
 	b.MustCreate("handed-out", 2)
 	b.MustSee(agent("rest"))
@@ -213,10 +215,9 @@ func testLapses(t *testing.T, b *bench) {
 	if seen := b.MustSee(agent("rest")); seen.Lapses != 1 || b.MustAgents()[0].Lapses != 1 {
 		t.Errorf("the agent has %d lapses, want 1", seen.Lapses)
 	}
-	forgiven, err := b.SeeAgent(t.Context(), jobmanager.Sighting{Agent: jobmanager.Agent{OwnerID: "rest"}, Forgive: true})
-	b.must(err)
-	if forgiven.Lapses != 0 || b.MustAgents()[0].Lapses != 0 {
-		t.Errorf("the agent has %d lapses after it was forgiven", forgiven.Lapses)
+	b.must(b.Working(t.Context(), "rest", b.clock.Now()))
+	if working := b.MustSee(jobmanager.Agent{OwnerID: "rest"}); working.Lapses != 0 || b.MustAgents()[0].Lapses != 0 {
+		t.Errorf("the agent has %d lapses although it works", working.Lapses)
 	}
 }
 

@@ -101,7 +101,7 @@ func (b *bench) claimRule(owner string) jobmanager.JobRule {
 func finishRule(owner string, conditions ...jobmanager.Condition) jobmanager.JobRule {
 	return func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		fence := jobmanager.Fence{OwnerID: jobmanager.OwnerID(owner), Epoch: j.Epoch}
-		return j.Finish(fence, jobmanager.ResourceReport{UID: "uid-" + j.Component, Conditions: conditions}, newID, now)
+		return j.Finish(fence, jobmanager.ResourceReport{UID: "uid-" + j.Component, Conditions: conditions}, now)
 	}
 }
 

@@ -113,7 +113,7 @@ func anyJob(r *rapid.T, group *jobmanager.JobGroup, now time.Time) *jobmanager.J
 		ManifestCount: rapid.SampledFrom([]int{1, 2, 0}).Draw(r, "manifests"),
 		Hold: rapid.SampledFrom([]jobmanager.HoldReason{
 			"", "", "", jobmanager.HoldNoTarget, jobmanager.HoldNoFittingTarget, jobmanager.HoldNoManifests,
-			jobmanager.HoldAttemptsExhausted, jobmanager.HoldNoReport,
+			jobmanager.HoldAttemptsExhausted, jobmanager.HoldNoReport, jobmanager.HoldAmbiguousWorkload, jobmanager.HoldRemovalUnconfirmed,
 		}).Draw(r, "hold"),
 		Since: now.Add(-time.Duration(rapid.IntRange(0, 3).Draw(r, "since")) * time.Second), CreatedAt: now, UpdatedAt: now,
 	}

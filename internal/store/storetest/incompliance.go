@@ -55,7 +55,7 @@ func (b *bench) runningGroup(name string, n int) *jobmanager.JobGroup {
 func renameRule(uid, name string) jobmanager.JobRule {
 	return func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		fence := jobmanager.Fence{OwnerID: j.Owner, Epoch: j.Epoch}
-		return j.ReportResource(fence, jobmanager.ResourceReport{UID: uid, Name: name}, newID, now)
+		return j.ReportResource(fence, jobmanager.ResourceReport{UID: uid, Name: name}, now)
 	}
 }
 

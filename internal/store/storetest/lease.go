@@ -111,6 +111,9 @@ func testNextChance(t *testing.T, b *bench) {
 		j.Reservation = jobmanager.Reservation{OwnerID: "r", Until: start.Add(8 * time.Second)}
 	})
 	wantNext("a reservation", start.Add(8*time.Second))
+	set(jobs[0], func(j *jobmanager.Job) { j.Hold = jobmanager.HoldAmbiguousWorkload })
+	wantNext("a reservation of a job that waits for an admin", start.Add(b.life.Rematch))
+	set(jobs[0], func(j *jobmanager.Job) { j.Hold = "" })
 	set(jobs[1], func(j *jobmanager.Job) { j.NotBefore = start.Add(6 * time.Second) })
 	wantNext("a back-off", start.Add(6*time.Second))
 	set(jobs[1], func(j *jobmanager.Job) { j.State = jobmanager.Finished })

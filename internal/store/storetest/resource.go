@@ -11,7 +11,7 @@ import (
 func reportRule(owner, uid string, conditions ...jobmanager.Condition) jobmanager.JobRule {
 	return func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		fence := jobmanager.Fence{OwnerID: jobmanager.OwnerID(owner), Epoch: j.Epoch}
-		return j.ReportResource(fence, jobmanager.ResourceReport{UID: uid, Conditions: conditions}, newID, now)
+		return j.ReportResource(fence, jobmanager.ResourceReport{UID: uid, Conditions: conditions}, now)
 	}
 }
 
