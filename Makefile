@@ -72,8 +72,9 @@ conformance: build ## the npm suites with real clients, against the binary; need
 generate: ## write graph/generated anew from schema.graphqls and gqlgen.yml
 	go tool gqlgen generate
 
-assets: ## fetch the pinned files of GraphiQL and compare them with what is committed
+assets: ## fetch the pinned files of GraphiQL and Swagger UI and compare them with what is committed
 	graph/graphiql/assets.sh
+	rest/swagger/assets.sh
 
 image-check: .bin/imagecheck ## hold the Dockerfile without Docker: its build, a static binary, a chroot, its health check
 	.bin/imagecheck

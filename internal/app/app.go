@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/icos-jobmanager/jobmanager/graph"
-	"github.com/icos-jobmanager/jobmanager/graph/transport"
 	"github.com/icos-jobmanager/jobmanager/internal/auth"
 	"github.com/icos-jobmanager/jobmanager/internal/config"
 	"github.com/icos-jobmanager/jobmanager/internal/descriptor"
@@ -46,6 +45,7 @@ type App struct {
 	feed     *feed.Feed
 	service  *service.Service
 	metrics  *prometheus.Registry
+	gate     *auth.Gate
 	door     *graph.Door
 	listener net.Listener
 	http     *http.Server
@@ -86,9 +86,14 @@ func (a *App) build(ctx context.Context, options Options) error {
 	if _, err := a.token(); err != nil {
 		return err
 	}
+	key, err := a.realmKey()
+	if err != nil {
+		return err
+	}
 	if err := a.openStore(ctx, options); err != nil {
 		return err
 	}
+	a.openGate(ctx, key)
 	a.feed, err = feed.New(ctx, feed.Config{
 		Source: a.store, Clock: a.store.Clock(), Logger: a.logger, Poll: feedPoll,
 	})
@@ -107,10 +112,6 @@ func (a *App) build(ctx context.Context, options Options) error {
 		Matchmaker: matcher, PolicyManager: policies, NoticeLimits: a.noticeLimits(), Token: a.token,
 		LifeCycle: a.lifeCycle(), Metrics: metrics, Logger: a.logger, Pace: options.Pace,
 		Info: service.Info{Version: options.Version, Database: a.store.Kind()},
-	})
-	a.door = graph.New(graph.Config{
-		Service: a.service, Logger: a.logger, BodyLimit: a.config.BodyLimit,
-		Websocket: transport.WebsocketConfig{AllowedOrigins: a.config.AllowedOrigins, Init: auth.Init},
 	})
 	return a.buildHTTP()
 }
@@ -146,6 +147,16 @@ func (a *App) openStore(ctx context.Context, options Options) error {
 		a.logger.InfoContext(ctx, "the database's schema was brought up to date", "migrations", applied)
 	}
 	return nil
+}
+
+// openGate decides who may call. Replicas agree on when a token has expired, as on everything else, by the database's
+// time.
+func (a *App) openGate(ctx context.Context, key *auth.Key) {
+	mode := auth.ModeFor(a.config.Host, a.config.InsecureNoAuth)
+	a.gate = auth.New(auth.Config{Mode: mode, Key: key, Clock: a.store.Clock()})
+	if key != nil {
+		a.logger.WarnContext(ctx, "KEYCLOAK_PUBLIC_KEY: every token that the realm signs, whoever it is for, may do everything but administer, for any owner id")
+	}
 }
 
 // newID is a UUIDv7: ids sort by the time of their making. NewV7 fails only without a source of randomness,

@@ -38,9 +38,9 @@ func Serve(ctx context.Context, c config.Config, version string) error {
 	case auth.Open:
 		logger.WarnContext(ctx, "INSECURE_NO_AUTH: every caller on the network is admin")
 	case auth.Closed:
-		logger.WarnContext(ctx, "every call is answered 401, because this version cannot verify tokens: a later one will, with KEYCLOAK_PUBLIC_KEY or OIDC_ISSUER_URL",
-			"set", "LISTEN_HOST=127.0.0.1, or --insecure-no-auth on a closed network")
-	case auth.Loopback:
+		logger.WarnContext(ctx, "every call is answered 401, because nothing says who may call",
+			"set", "KEYCLOAK_PUBLIC_KEY, or LISTEN_HOST=127.0.0.1, or --insecure-no-auth on a closed network")
+	case auth.Loopback, auth.RealmKey: // the gate has its own warning
 	}
 	return server.Run(ctx)
 }

@@ -31,6 +31,7 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 		}})
 		liveOneLife(t, s.Client, clock, guide)
 		refusePolicies(t, s.Client, clock, peer)
+		doTwice(t, s)
 		fallSilentTogether(t, s.Client, clock)
 
 		kinds := ask[struct {
@@ -57,6 +58,30 @@ func TestEveryKindOfEventIsTold(t *testing.T) {
 			}
 		}
 	})
+}
+
+// doTwice lets an old agent do its work twice and report both: what it did the second time is a stray.
+func doTwice(t *testing.T, s *apptest.Server) {
+	t.Helper()
+	job := create(t, s.Client, describe("twice", part{name: "web", more: onOCM("its-own")})).Jobs.Nodes[0].ID
+	send := func(method, path, body string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/jobmanager"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = answer.Body.Close(); answer.StatusCode >= http.StatusBadRequest { // the status says it all
+			t.Fatalf("%s %s: %s", method, path, answer.Status)
+		}
+	}
+	send(http.MethodPatch, "/jobs/promote/"+job, `{"owner_id":"old"}`)
+	for _, uid := range []string{"one", "two"} {
+		send(http.MethodPut, "/jobs", fmt.Sprintf(`{"id":%q,"owner_id":"old","type":5,"state":3,"targets":{"id":1},"resource":{"resource_uuid":%q}}`, job, uid))
+	}
 }
 
 // wholeLog reads the log page by page, and checks that it has no gap and that each event says what happened.

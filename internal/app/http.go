@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/icos-jobmanager/jobmanager/graph"
 	"github.com/icos-jobmanager/jobmanager/graph/graphiql"
+	"github.com/icos-jobmanager/jobmanager/graph/transport"
 	"github.com/icos-jobmanager/jobmanager/internal/auth"
+	"github.com/icos-jobmanager/jobmanager/rest"
 )
 
 // The bounds of HTTP connections.
@@ -31,22 +35,30 @@ const (
 	readyTimeout = 2 * time.Second
 )
 
-// buildHTTP mounts the doors.
+// buildHTTP makes the doors and mounts them.
 func (a *App) buildHTTP() error {
 	page, err := graphiql.Handler()
 	if err != nil {
 		return fmt.Errorf("the embedded GraphiQL is damaged: %w", err)
 	}
+	a.door = graph.New(graph.Config{
+		Service: a.service, Logger: a.logger, BodyLimit: a.config.BodyLimit,
+		Websocket: transport.WebsocketConfig{AllowedOrigins: a.config.AllowedOrigins, Init: a.gate.Init},
+	})
+	old, err := a.restDoor()
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", auth.Guard(a.mode(), limited(a.door)))
+	mux.Handle("/graphql", a.gate.GuardSockets(auth.GraphQL{}, limited(a.door)))
 	mux.Handle("/graphiql", page)
 	mux.Handle("/graphiql/", page)
-	mux.Handle("GET /metrics", auth.Guard(a.mode(), promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{})))
+	mux.Handle("GET /metrics", a.gate.Guard(auth.GraphQL{}, promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /{$}", http.RedirectHandler("/graphiql", http.StatusFound))
 	a.http = &http.Server{
-		Handler:           a.logged(mux),
+		Handler:           a.logged(beside(old, mux)),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -56,20 +68,53 @@ func (a *App) buildHTTP() error {
 	return nil
 }
 
+// restDoor makes the door of the old API.
+func (a *App) restDoor() (http.Handler, error) {
+	docs, err := rest.Docs()
+	if err != nil {
+		return nil, err
+	}
+	return bounded(rest.New(rest.Config{
+		Service: a.service, Logger: a.logger, BodyLimit: a.config.BodyLimit, RefusedPromote: a.config.RefusedPromote,
+		Guard: func(next http.Handler) http.Handler { return a.gate.Guard(rest.Refuser{}, next) }, Docs: docs,
+	})), nil
+}
+
+// beside gives the REST door everything under /jobmanager as it came: ServeMux would clean the path first, with other
+// redirects than those of the old service's router, which the door has itself.
+func beside(old, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/jobmanager" || strings.HasPrefix(r.URL.Path, "/jobmanager/") {
+			old.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+// bounded gives requests a deadline.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
 // limited gives plain requests a deadline. A websocket lives for as long as its client wants.
 func limited(next http.Handler) http.Handler {
+	hurried := bounded(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !websocket.IsWebSocketUpgrade(r) {
-			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-			defer cancel()
-			r = r.WithContext(ctx)
+		if websocket.IsWebSocketUpgrade(r) {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		hurried.ServeHTTP(w, r)
 	})
 }
 
 // mode is how callers are told apart.
-func (a *App) mode() auth.Mode { return auth.ModeFor(a.config.Host, a.config.InsecureNoAuth) }
+func (a *App) mode() auth.Mode { return a.gate.Mode() }
 
 // healthz says that the process serves.
 func (a *App) healthz(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }

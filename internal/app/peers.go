@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/icos-jobmanager/jobmanager/internal/auth"
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 	"github.com/icos-jobmanager/jobmanager/internal/matchmaker"
 	"github.com/icos-jobmanager/jobmanager/internal/policymanager"
@@ -58,6 +59,18 @@ func (a *App) token() (jobmanager.Token, error) {
 		return jobmanager.Token{}, fmt.Errorf("the server's own token cannot be read, SERVICE_TOKEN_FILE must name a file with it: %w", err)
 	}
 	return jobmanager.NewToken(strings.TrimSpace(string(text))), nil
+}
+
+// realmKey is what callers' tokens are verified with; nil when none is configured.
+func (a *App) realmKey() (*auth.Key, error) {
+	if a.config.KeycloakPublicKey == "" {
+		return nil, nil //nolint:nilnil // then nobody needs a token
+	}
+	key, err := auth.ParseKey(a.config.KeycloakPublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("KEYCLOAK_PUBLIC_KEY cannot be used: %w", err)
+	}
+	return key, nil
 }
 
 func (a *App) lifeCycle() jobmanager.LifeCycle {

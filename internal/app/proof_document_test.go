@@ -27,37 +27,51 @@ func listedDefects() []int {
 // service has its line with a test, and that every proof is told of.
 func TestReliabilityPageIsTrue(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(root + "/docs/reliability.md")
+	page, tests := readPage(t, "docs/reliability.md"), testsOfTheTree(t)
+	checkNames(t, page, tests)
+	for _, n := range listedDefects() {
+		checkDefect(t, page, n)
+	}
+	for name := range tests {
+		if strings.HasPrefix(name, "TestProof") && !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("%s is not told of", name)
+		}
+	}
+}
+
+// readPage gives the text of a page of the repository.
+func readPage(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(root + "/" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := string(text)
-	tests := testsOfTheTree(t)
+	return string(text)
+}
+
+// checkNames holds that every test which a page names exists, and every promise of the store's suite.
+func checkNames(t *testing.T, page string, tests map[string]bool) {
+	t.Helper()
 	for _, name := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(page, -1) {
 		whole := tests[name] || strings.Contains(page, name+"…") || isBeginning(tests, page, name)
 		if !whole {
 			t.Errorf("there is no %s", name)
 		}
 	}
-	suite, err := os.ReadFile(root + "/internal/store/storetest/storetest.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	suite := readPage(t, "internal/store/storetest/storetest.go")
 	for _, promise := range regexp.MustCompile("`promise: ([^`]+)`").FindAllStringSubmatch(page, -1) {
-		if promise[1] != "some words" && !strings.Contains(string(suite), `{"`+promise[1]+`", `) {
+		if promise[1] != "some words" && !strings.Contains(suite, `{"`+promise[1]+`", `) {
 			t.Errorf("the store's suite has no %q", promise[1])
 		}
 	}
-	for _, n := range listedDefects() {
-		line := regexp.MustCompile(`(?m)^\| ` + strconv.Itoa(n) + " \\|.*(`Test|`promise: ).*\\|$")
-		if len(line.FindAllString(page, -1)) != 1 {
-			t.Errorf("defect %d has no line with a test", n)
-		}
-	}
-	for name := range tests {
-		if strings.HasPrefix(name, "TestProof") && !strings.Contains(page, "`"+name+"`") {
-			t.Errorf("%s is not told of", name)
-		}
+}
+
+// checkDefect holds that a page has one line with a test for a defect of the old service.
+func checkDefect(t *testing.T, page string, n int) {
+	t.Helper()
+	line := regexp.MustCompile(`(?m)^\| ` + strconv.Itoa(n) + " \\|.*(`Test|`promise: ).*\\|$")
+	if len(line.FindAllString(page, -1)) != 1 {
+		t.Errorf("defect %d has no line with a test", n)
 	}
 }
 

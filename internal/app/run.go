@@ -22,7 +22,7 @@ func (a *App) Run(ctx context.Context) error {
 	running.Go(func() { ended <- perform(duties, "follow the log of events", a.feed.Run) })
 	running.Go(func() { ended <- perform(duties, "run the duties", a.service.Run) })
 	running.Go(func() { ended <- a.serve() })
-	a.logger.InfoContext(ctx, "the Job Manager serves", "url", a.URL(), "database", a.store.Kind(), "authentication", a.mode())
+	a.logger.InfoContext(ctx, "the Job Manager serves", "url", a.URL(), "database", a.store.Kind(), "authentication", a.mode().String())
 
 	var failure error
 	select {

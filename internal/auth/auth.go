@@ -1,12 +1,17 @@
 // Package auth says who is calling: it turns a request into one with a jobmanager.Principal in its context,
-// or refuses it. Without authentication there is one principal, the built-in admin, and only loopback gets
-// it; the token that a caller sends is kept for the peers. Start with Guard.
+// or has its door refuse it. With the public key of a Keycloak realm every caller needs a token that the realm
+// signed. Without, there is one principal, the built-in admin, and only loopback gets it. The token that a caller
+// sends is kept for the peers. It knows nothing of rights beyond the roles that it gives. Start with New and
+// Gate.Guard.
 package auth
 
 import (
-	"encoding/json"
+	"context"
 	"net"
 	"net/http"
+	"time"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -22,6 +27,8 @@ const (
 	Loopback
 	// Open makes every caller the built-in admin, wherever it comes from.
 	Open
+	// RealmKey makes every caller the client that its token was issued for; the realm's key verifies the token.
+	RealmKey
 )
 
 // ModeFor chooses the mode for a listening address when no authentication is configured.
@@ -35,27 +42,119 @@ func ModeFor(host string, insecure bool) Mode {
 	return Closed
 }
 
-// closedSentence tells an operator how to open a server.
-const closedSentence = "this server answers nobody on this address, because this version cannot verify tokens: " +
-	"a later one will, with KEYCLOAK_PUBLIC_KEY or OIDC_ISSUER_URL. " +
-	"Until then serve on loopback with LISTEN_HOST=127.0.0.1, or on a closed network with --insecure-no-auth"
+// Config is what a Gate is made of.
+type Config struct {
+	// Mode without a key, from ModeFor. A key makes it RealmKey.
+	Mode Mode
+	// Key of the realm whose tokens are accepted; nil when there is none.
+	Key *Key
+	// Clock by which tokens expire. Only a gate with a key uses it.
+	Clock jobmanager.Clock
+}
 
-// reboundSentence is for a web page that reached loopback under a name of its own.
-const reboundSentence = "this server has no authentication and answers only requests to localhost, 127.0.0.1 or [::1]"
+// Gate lets callers in.
+type Gate struct {
+	mode   Mode
+	clock  jobmanager.Clock
+	tokens *verifier // nil without a key
+}
 
-// Guard lets callers in with their principal, or answers 401.
-func Guard(mode Mode, next http.Handler) http.Handler {
+// New makes a gate. It starts nothing.
+func New(c Config) *Gate {
+	if c.Key == nil {
+		return &Gate{mode: c.Mode}
+	}
+	return &Gate{mode: RealmKey, clock: c.Clock, tokens: newVerifier(c.Key, c.Clock)}
+}
+
+// Mode is how the gate tells callers apart.
+func (g *Gate) Mode() Mode { return g.mode }
+
+// What callers are told who are not let in.
+const (
+	closedSentence = "this server answers nobody on this address, because nothing says who may call: set KEYCLOAK_PUBLIC_KEY to the " +
+		"public key of the realm whose tokens callers send (OIDC_ISSUER_URL comes with a later version), or serve on loopback with " +
+		"LISTEN_HOST=127.0.0.1, or on a closed network with --insecure-no-auth"
+	// reboundSentence is for a web page that reached loopback under a name of its own.
+	reboundSentence = "this server has no authentication and answers only requests to localhost, 127.0.0.1 or [::1]"
+	// missingSentence fits into the close frame of a websocket too, as all sentences about tokens must.
+	missingSentence = "no token was sent: send one of the realm as \"Authorization: Bearer ...\""
+)
+
+// Guard lets callers in with their principal; the others get the door's refusal.
+func (g *Gate) Guard(door Door, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case mode == Closed:
-			refuse(w, http.StatusUnauthorized, jobmanager.CodeUnauthenticated, closedSentence)
-		case mode == Loopback && !isLocal(r.Host):
-			refuse(w, http.StatusForbidden, jobmanager.CodeForbidden, reboundSentence)
-		default:
+		credentials := r.Header.Get(authorization)
+		switch token, sent := bearer(credentials); {
+		case g.mode == Closed:
+			door.Shut(w, r, jobmanager.Errorf(jobmanager.CodeUnauthenticated, closedSentence))
+		case g.mode == Loopback && !isLocal(r.Host):
+			door.Shut(w, r, jobmanager.Errorf(jobmanager.CodeForbidden, reboundSentence))
+		case g.mode != RealmKey:
 			ctx := jobmanager.WithPrincipal(r.Context(), jobmanager.LocalAdmin())
-			next.ServeHTTP(w, r.WithContext(withToken(ctx, r.Header.Get(authorization))))
+			next.ServeHTTP(w, r.WithContext(withToken(ctx, credentials)))
+		case !sent:
+			door.MissingToken(w, r, jobmanager.Errorf(jobmanager.CodeUnauthenticated, missingSentence))
+		default:
+			who, refusal := g.tokens.verify(r.Context(), token)
+			if refusal != nil {
+				door.InvalidToken(w, r, refusal)
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(withCaller(r.Context(), who)))
 		}
 	})
+}
+
+// GuardSockets is Guard for a door that opens websockets with Init. Browsers cannot set headers on websockets, so
+// an upgrade without credentials comes through, as nobody: Init wants a token then.
+func (g *Gate) GuardSockets(door Door, next http.Handler) http.Handler {
+	guarded := g.Guard(door, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.mode == RealmKey && websocket.IsWebSocketUpgrade(r) && r.Header.Get(authorization) == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// Init is for the payload of a websocket's connection_init: a client may send {"Authorization": "Bearer ..."} there.
+// It gives the context of the socket's operations, derived from ctx, with the principal and its token.
+//
+// With a realm's key a token there must hold, and takes the place of that of the upgrade; without one in either the
+// error is UNAUTHENTICATED. The context ends when the token expires. Without a key Init refuses nobody.
+func (g *Gate) Init(ctx context.Context, payload map[string]any) (context.Context, error) {
+	credentials, _ := payload[authorization].(string) // anything else is no token
+	if g.mode != RealmKey {
+		return withToken(ctx, credentials), nil
+	}
+	if token, sent := bearer(credentials); sent {
+		who, refusal := g.tokens.verify(ctx, token)
+		if refusal != nil {
+			return nil, refusal
+		}
+		ctx = withCaller(ctx, who)
+	}
+	who, known := callerFrom(ctx)
+	if !known {
+		return nil, jobmanager.Errorf(jobmanager.CodeUnauthenticated, missingSentence)
+	}
+	return g.until(ctx, who.expiry), nil
+}
+
+// until ends the context at a time of the gate's clock.
+func (g *Gate) until(ctx context.Context, expiry time.Time) context.Context {
+	ctx, end := context.WithCancel(ctx)
+	expired := g.clock.After(ctx, expiry.Sub(g.clock.Now()))
+	go func() {
+		defer end()
+		select {
+		case <-expired:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx
 }
 
 // isLocal says whether a Host header names this machine. A page on another site can make a browser send
@@ -72,19 +171,6 @@ func isLocal(hostport string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// refuse answers in the form of the GraphQL door, which is the one that is guarded.
-func refuse(w http.ResponseWriter, status int, code jobmanager.Code, sentence string) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
-	w.WriteHeader(status)
-	answer := map[string]any{"errors": []any{map[string]any{
-		"message": sentence, "extensions": map[string]any{"code": code},
-	}}}
-	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
-}
-
 // String names the mode for the log.
 func (m Mode) String() string {
 	switch m {
@@ -92,6 +178,8 @@ func (m Mode) String() string {
 		return "none, loopback only"
 	case Open:
 		return "none, open to every caller"
+	case RealmKey:
+		return "tokens of the realm with KEYCLOAK_PUBLIC_KEY"
 	case Closed:
 	}
 	return "none configured, closed"

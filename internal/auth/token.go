@@ -10,35 +10,42 @@ import (
 // authorization is the header of requests and the key in the payload of connection_init.
 const authorization = "Authorization"
 
-// Init is for the payload of a websocket's connection_init: browsers cannot set headers on websockets, so a
-// client may send {"Authorization": "Bearer …"} there. The token goes to the principal that Guard put into
-// ctx; a payload without one leaves ctx as it is. It refuses nobody.
-func Init(ctx context.Context, payload map[string]any) (context.Context, error) {
-	credentials, _ := payload[authorization].(string) // anything else is no token
-	return withToken(ctx, credentials), nil
+// scheme is the word before a token.
+const scheme = "Bearer"
+
+type callerKey struct{}
+
+// withCaller puts a verified caller into the context: its principal for the doors, and all of it for Init.
+func withCaller(ctx context.Context, who caller) context.Context {
+	return context.WithValue(jobmanager.WithPrincipal(ctx, who.principal), callerKey{}, who)
 }
 
-// withToken gives the principal of ctx the bearer token of the credentials. The token is not verified: it is
-// for peers, who do.
+func callerFrom(ctx context.Context) (caller, bool) {
+	who, known := ctx.Value(callerKey{}).(caller)
+	return who, known
+}
+
+// withToken gives the principal of ctx the bearer token of the credentials, where there is one. The token is not
+// verified: it is for peers, who do. One that no header can carry is left out, for it comes from a websocket's
+// payload and could never be forwarded.
 func withToken(ctx context.Context, credentials string) context.Context {
-	token := bearer(credentials)
-	if token.Empty() {
+	token, _ := bearer(credentials)
+	if token == "" || strings.ContainsFunc(token, unprintable) {
 		return ctx
 	}
 	principal := jobmanager.PrincipalFrom(ctx)
-	principal.Token = token
+	principal.Token = jobmanager.NewToken(token)
 	return jobmanager.WithPrincipal(ctx, principal)
 }
 
-// bearer takes the token out of "Bearer …"; other credentials give none. So does a token that no header can
-// carry, for it comes from a websocket's payload and could never be forwarded.
-func bearer(credentials string) jobmanager.Token {
-	scheme, token, _ := strings.Cut(credentials, " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || strings.ContainsFunc(token, unprintable) {
-		return jobmanager.Token{}
+// bearer takes the token out of "Bearer …"; sent says whether that word is there at all. The old service looked for
+// the word only, so a token may follow without a space.
+func bearer(credentials string) (token string, sent bool) {
+	credentials = strings.TrimSpace(credentials)
+	if len(credentials) < len(scheme) || !strings.EqualFold(credentials[:len(scheme)], scheme) {
+		return "", false
 	}
-	return jobmanager.NewToken(token)
+	return strings.TrimSpace(credentials[len(scheme):]), true
 }
 
 func unprintable(r rune) bool { return r <= ' ' || r > '~' }

@@ -1,10 +1,11 @@
-// Package config reads flags and environment into one checked struct. It knows no other package and opens
-// nothing; package app builds the server from what stands here.
+// Package config reads flags and environment into one checked struct. It knows no other package and opens nothing
+// but the files that secrets lie in; package app builds the server from what stands here.
 //
 // Start with Config; each field says in its help text what it does.
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -45,20 +46,26 @@ type Config struct {
 // Server is where and how the server listens.
 type Server struct {
 	Port            int           `name:"server-port" env:"SERVER_PORT" default:"8082" help:"TCP port to serve on; 0 takes a free one."`
-	Host            string        `name:"listen-host" env:"LISTEN_HOST" default:"127.0.0.1" help:"Address to serve on. Without authentication only loopback is served; on any other address every call is answered 401."`
+	Host            string        `name:"listen-host" env:"LISTEN_HOST" default:"127.0.0.1" help:"Address to serve on. Without KEYCLOAK_PUBLIC_KEY only loopback is served; on any other address every call is answered 401."`
 	InsecureNoAuth  bool          `name:"insecure-no-auth" env:"INSECURE_NO_AUTH" help:"Serve every caller as admin on any address, without authentication. For closed test networks only."`
 	AllowedOrigins  []string      `name:"allowed-origins" env:"ALLOWED_ORIGINS" help:"Origins of web pages that may open websockets besides the server's own, such as https://dashboard.example; separated by commas."`
 	BodyLimit       int64         `name:"body-limit" env:"BODY_LIMIT" default:"4194304" help:"Longest request body or websocket message, in bytes."`
 	DescriptorLimit int           `name:"descriptor-limit" env:"DESCRIPTOR_LIMIT" default:"1048576" help:"Longest application descriptor, in bytes."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" env:"SHUTDOWN_TIMEOUT" default:"20s" help:"How long a stop may take to finish what runs."`
 
-	KeycloakPublicKey string `name:"keycloak-public-key" env:"KEYCLOAK_PUBLIC_KEY" help:"Public key of the realm's tokens. This version does not verify tokens yet and refuses to start with it."`
-	OIDCIssuerURL     string `name:"oidc-issuer-url" env:"OIDC_ISSUER_URL" help:"Issuer of the tokens. This version does not verify tokens yet and refuses to start with it."`
+	// KeycloakPublicKey is what KeycloakPublicKeyFile holds when that is set; package auth knows its form.
+	KeycloakPublicKey     string `name:"keycloak-public-key" env:"KEYCLOAK_PUBLIC_KEY" help:"Public key of the Keycloak realm, base64 as Keycloak shows it: every call needs a token that the realm signed, and each such token may do everything but administer. This is the old service's setting, for its fleet."`
+	KeycloakPublicKeyFile string `name:"keycloak-public-key-file" env:"KEYCLOAK_PUBLIC_KEY_FILE" help:"File with the public key, instead of KEYCLOAK_PUBLIC_KEY; it is read at the start."`
+	OIDCIssuerURL         string `name:"oidc-issuer-url" env:"OIDC_ISSUER_URL" help:"Issuer of the tokens. This version does not check issuer, audience and roles yet and refuses to start with it."`
+
+	RefusedPromote string `name:"rest-refused-promote" env:"REST_REFUSED_PROMOTE" default:"400" enum:"400,close" help:"What an agent gets over REST whose promote is refused: status 400, or a closed connection, the only answer that keeps an OCM agent from executing. One of: ${enum}."`
 }
 
 // Database is where everything is kept.
 type Database struct {
+	// URL is what URLFile holds when that is set.
 	URL      string `name:"database-url" env:"DATABASE_URL" help:"sqlite:///path/to/file.db or postgres://user:password@host:5432/name. Default: jobmanager.db under the data directory."`
+	URLFile  string `name:"database-url-file" env:"DATABASE_URL_FILE" help:"File with the database URL, instead of DATABASE_URL: it holds a password. It is read at the start."`
 	DataDir  string `name:"data-dir" env:"DATA_DIR" default:"data" help:"Directory of the SQLite file when no database URL is set; it is made when it is not there."`
 	MaxConns int    `name:"database-max-conns" env:"DATABASE_MAX_CONNS" default:"10" help:"Most connections to PostgreSQL."`
 }
@@ -136,7 +143,34 @@ func Load(args []string, out io.Writer) (config Config, done bool, err error) {
 	}
 	config = line.Config
 	config.Command = Command(parsed.Command())
-	return config, false, config.check()
+	return config, false, errors.Join(config.readSecrets(), config.check())
+}
+
+// readSecrets takes settings out of the files that hold them.
+func (c *Config) readSecrets() error {
+	return errors.Join(
+		readSecret(&c.KeycloakPublicKey, "KEYCLOAK_PUBLIC_KEY", c.KeycloakPublicKeyFile),
+		readSecret(&c.Database.URL, "DATABASE_URL", c.URLFile),
+	)
+}
+
+// readSecret reads one. The error never shows what the file holds.
+func readSecret(setting *string, name, file string) error {
+	if file == "" {
+		return nil
+	}
+	if *setting != "" {
+		return fmt.Errorf("%s and %[1]s_FILE do not go together: set one of them", name)
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return fmt.Errorf("%s_FILE must name a file that can be read: %w", name, err)
+	}
+	*setting = strings.TrimSpace(string(text))
+	if *setting == "" {
+		return fmt.Errorf("the file that %s_FILE names is empty", name)
+	}
+	return nil
 }
 
 // check refuses what cannot work, every finding at once.
@@ -166,7 +200,9 @@ func (c Config) check() error {
 	refuse(c.Latency < 0, "DEMO_LATENCY must not be negative")
 	refuse(c.FailureRate < 0 || c.FailureRate > 1 || math.IsNaN(c.FailureRate), "DEMO_FAILURE_RATE must be between 0 and 1, not %g", c.FailureRate)
 	refuse(c.Down && c.NewIncarnation, "--down and --new-incarnation do not go together: call migrate with one of them")
-	refuse(c.KeycloakPublicKey != "" || c.OIDCIssuerURL != "", "KEYCLOAK_PUBLIC_KEY and OIDC_ISSUER_URL are not served by this version: it cannot verify tokens yet. Unset them and serve on loopback, or behind a proxy that authenticates with --insecure-no-auth")
+	refuse(c.OIDCIssuerURL != "", "OIDC_ISSUER_URL is not served by this version: it cannot check issuer, audience and roles of tokens yet. Unset it; KEYCLOAK_PUBLIC_KEY checks signature and expiry, and gives every client of the realm the same rights")
+	refuse(c.KeycloakPublicKey != "" && c.InsecureNoAuth, "KEYCLOAK_PUBLIC_KEY and --insecure-no-auth (INSECURE_NO_AUTH) contradict each other: unset one of them")
+	refuse(c.Command == Demo && (c.KeycloakPublicKey != "" || c.URLFile != ""), "demo has a database and callers of its own: unset KEYCLOAK_PUBLIC_KEY, KEYCLOAK_PUBLIC_KEY_FILE and DATABASE_URL_FILE for it")
 	if len(wrong) > 0 {
 		return fmt.Errorf("%s", strings.Join(wrong, "\n"))
 	}

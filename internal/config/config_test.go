@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,9 @@ func TestDefaultsServeOnLoopbackWithSQLite(t *testing.T) {
 	c, err := load(t)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if c.RefusedPromote != "400" || c.KeycloakPublicKey != "" {
+		t.Errorf("%+v", c.Server)
 	}
 	if c.Command != config.Serve || c.Port != 8082 || c.Host != "127.0.0.1" || c.StoreURL() != "sqlite://data/jobmanager.db" || c.Lease != 300*time.Second {
 		t.Errorf("%+v", c)
@@ -71,6 +76,9 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 	for word, args := range map[string][]string{
 		"do not go together": {"migrate", "--down", "--new-incarnation"},
 		"DEMO_FAILURE_RATE":  {"demo", "--demo-failure-rate=NaN"},
+		"contradict":         {"--keycloak-public-key=abc", "--insecure-no-auth"},
+		"of its own":         {"demo", "--keycloak-public-key=abc"},
+		"400":                {"--rest-refused-promote=drop"},
 	} {
 		if _, err := load(t, args...); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%v: %v", args, err)
@@ -81,6 +89,36 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 	}
 }
 
+func TestSecretsComeFromFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	key, url, empty := file("key", "abc=\n"), file("url", "postgres://jm:secret@db/jm\n"), file("empty", "\n")
+	c, err := load(t, "--keycloak-public-key-file="+key, "--database-url-file="+url)
+	if err != nil || c.KeycloakPublicKey != "abc=" || c.StoreURL() != "postgres://jm:secret@db/jm" {
+		t.Errorf("%q, %q, %v", c.KeycloakPublicKey, c.StoreURL(), err)
+	}
+	for words, args := range map[string][]string{
+		"KEYCLOAK_PUBLIC_KEY and KEYCLOAK_PUBLIC_KEY_FILE do not go together": {"--keycloak-public-key=abc", "--keycloak-public-key-file=" + key},
+		"DATABASE_URL and DATABASE_URL_FILE do not go together":               {"--database-url=sqlite:///x.db", "--database-url-file=" + url},
+		"KEYCLOAK_PUBLIC_KEY_FILE must name a file":                           {"--keycloak-public-key-file=" + filepath.Join(dir, "none")},
+		"DATABASE_URL_FILE names is empty":                                    {"--database-url-file=" + empty},
+		"DATABASE_URL must begin with":                                        {"--database-url-file=" + key},
+		"contradict":                                                          {"--keycloak-public-key-file=" + key, "--insecure-no-auth"},
+	} {
+		_, err := load(t, args...)
+		if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v: %v, want %q", args, err, words)
+		}
+	}
+}
+
 func TestHelpExplainsEveryFlag(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
@@ -88,7 +126,7 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 	if err != nil || !done {
 		t.Fatalf("%v, done %v", err, done)
 	}
-	for _, word := range []string{"SERVER_PORT", "LISTEN_HOST", "DATABASE_URL", "MATCHMAKING_URL", "TARGETS_FILE", "--insecure-no-auth", "LOG_FORMAT"} {
+	for _, word := range []string{"SERVER_PORT", "LISTEN_HOST", "DATABASE_URL", "MATCHMAKING_URL", "TARGETS_FILE", "--insecure-no-auth", "LOG_FORMAT", "KEYCLOAK_PUBLIC_KEY_FILE", "REST_REFUSED_PROMOTE", "DATABASE_URL_FILE"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("the help does not explain %s", word)
 		}
