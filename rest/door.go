@@ -51,7 +51,11 @@ func New(config Config) *Door {
 	router := mux.NewRouter()
 	d.mountOpen(router)
 	for _, r := range d.routes() {
-		router.Handle("/jobmanager"+r.path, d.guarded(r.handler)).Methods(r.method)
+		handler := d.guarded(r.handler)
+		if r.method == http.MethodPatch && d.config.RefusedPromote == RefusedPromoteClose {
+			handler = closing(handler)
+		}
+		router.Handle("/jobmanager"+r.path, handler).Methods(r.method)
 	}
 	d.Handler = cors.AllowAll().Handler(router)
 	return d

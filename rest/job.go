@@ -65,18 +65,44 @@ func (d *Door) lock(ctx context.Context, p jobmanager.Principal, word lockWord) 
 	return d.service.UnlockJob(ctx, p, word.jobID, jobLoad())
 }
 
-// promote serves a claim: 204 without a body. An agent that executes whatever it is answered is kept from it only by
-// a connection that breaks, where the operator wants that.
+// promote serves a claim: 204 without a body.
 func (d *Door) promote(do action) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := do(r)
-		switch {
-		case err == nil:
-			w.WriteHeader(http.StatusNoContent)
-		case d.config.RefusedPromote == RefusedPromoteClose && !isWire(jobmanager.CodeOf(err)) && cut(w):
-			_ = d.told(w, r, err) // nobody is told, but the log may be
-		default:
+		if _, err := do(r); err != nil {
 			d.fail(w, r, ofPromote, err)
+			return
 		}
+		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+// closing drops the connection instead of every refusal of a route, its guard's too: an agent that executes whatever
+// it is answered is kept from it only by a connection that breaks.
+func closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&closer{ResponseWriter: w}, r)
+	})
+}
+
+// closer is a ResponseWriter that gives no refusal out.
+type closer struct {
+	http.ResponseWriter
+	closed bool
+}
+
+// WriteHeader sends a success, and closes the connection for anything else.
+func (c *closer) WriteHeader(status int) {
+	if status >= http.StatusBadRequest && cut(c.ResponseWriter) {
+		c.closed = true
+		return
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Write passes on what has a reader.
+func (c *closer) Write(body []byte) (int, error) {
+	if c.closed {
+		return len(body), nil
+	}
+	return c.ResponseWriter.Write(body)
 }

@@ -111,6 +111,12 @@ func TestTheOCMSessionIsTheContracts(t *testing.T) {
 		agent()
 		agent()
 		w.user(&r, oldclient.Call{Method: http.MethodDelete, URI: "/jobmanager/groups/" + group})
+		if *update {
+			if err := os.WriteFile("testdata/session_ocm.golden", []byte(r.text.String()), 0o600); err != nil {
+				w.t.Fatal(err)
+			}
+			return
+		}
 		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(r.text.String(), "\n")); diff != "" {
 			w.t.Errorf("the session differs from the golden one (-want +got):\n%s", diff)
 			w.t.Logf("the whole session:\n%s", r.text.String())

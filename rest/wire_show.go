@@ -119,12 +119,13 @@ func (as look) target(j *jobmanager.Job) wireTarget {
 // nodeOf is never empty: agents pass over a job without a node, so the cluster's name stands in.
 func nodeOf(t *jobmanager.Target) string { return cmp.Or(string(t.Node), t.Cluster) }
 
-// fence is the number that a report must echo: that of the claim that holds, else of the next one.
+// fence is the number that a report must echo: that of the claim which is to come where the job is handed out, else
+// of what was: who only reads a job, and sends it back, reports nothing.
 func (as look) fence(j *jobmanager.Job) int64 {
-	if j.State == jobmanager.Progressing && j.Lease != nil && !as.handOut {
-		return j.Epoch
+	if as.handOut {
+		return j.Epoch + 1
 	}
-	return j.Epoch + 1
+	return j.Epoch
 }
 
 // resource is there before anything runs: agents rely on it. Who is to create it makes its name of the component's.

@@ -49,7 +49,8 @@ func (j *Job) ReportWork(r WorkReport, now time.Time) ([]Event, error) {
 	if r.Epoch == 0 {
 		fence.Epoch = j.Epoch
 	}
-	if j.repeats(fence, OutcomeFinished) {
+	otherwise := r.Type != "" && r.Type != j.Type && fence.Epoch == j.Epoch
+	if j.repeats(fence, OutcomeFinished) && !otherwise {
 		return j.another(fence.OwnerID, r.Resource, now), nil
 	}
 	if r.Type != j.Type && (r.Type != "" || r.Epoch == 0) {
@@ -337,7 +338,7 @@ func (j *Job) Recognize(s Stray, alone bool, now time.Time) []Event {
 func (j *Job) adopt(s Stray, now time.Time) []Event {
 	former := j.former()
 	j.goTo(s.Target)
-	j.Outdated = j.Outdated || s.Reported || j.Last.Epoch != j.Epoch // it may have been made of older manifests
+	j.Outdated = j.Outdated || s.Reported || s.Dismissed || !j.left(s) || j.Last.Epoch != j.Epoch // maybe of older manifests
 	message := s.Name + " was adopted as its workload"
 	closed := j.endAdopted(s, message, now)
 	j.Owner, j.Workload = s.OwnerID, WorkloadPresent
@@ -347,9 +348,14 @@ func (j *Job) adopt(s Stray, now time.Time) []Event {
 	return append(events, j.afterFinish(now)...)
 }
 
+// left says whether the newest attempt may have left the stray: its agent did not report.
+func (j *Job) left(s Stray) bool {
+	return j.Last.OwnerID == s.OwnerID && (j.Last.Outcome == nil || j.Last.Ended(OutcomeExpired))
+}
+
 // endAdopted ends the newest attempt: as finished where it is the stray's, else it is fenced.
 func (j *Job) endAdopted(s Stray, message string, now time.Time) *Attempt {
-	if j.Last.OwnerID == s.OwnerID && (j.Last.Outcome == nil || j.Last.Ended(OutcomeExpired)) {
+	if j.left(s) {
 		if j.Owner != s.OwnerID || j.Last.Epoch != j.Epoch {
 			j.Epoch++
 		}

@@ -235,14 +235,19 @@ func mustPromoteAndEnd(t testing.TB, j *jobmanager.Job) {
 // TestSecondWorkloadOfAnAttemptTakesNoneAway: a stale report named the first, and the attempt that ran reports another.
 func TestSecondWorkloadOfAnAttemptTakesNoneAway(t *testing.T) {
 	t.Parallel()
-	j := unreported(t)
-	mustPromote(t, j, agentA, muchLater)
-	j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater) // of the first attempt
-	second := workOf(agentA, createDeployment, j.Epoch)
-	second.Resource.UID = "uid-2nd"
-	mustReport(t, j, second, muchLater)
-	if j.Resource.UID != "uid-2nd" || strays(j) != "uid-1st*" {
-		t.Errorf("its resource is %s, its strays %q: the first workload would never be removed", j.Resource.UID, strays(j))
+	for name, before := range map[string]bool{"before the second began": true, "while it runs": false} {
+		j := unreported(t)
+		if before {
+			j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater)
+		}
+		mustPromote(t, j, agentA, muchLater)
+		j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater)
+		second := workOf(agentA, createDeployment, j.Epoch)
+		second.Resource.UID = "uid-2nd"
+		mustReport(t, j, second, muchLater)
+		if j.Resource.UID != "uid-2nd" || strays(j) != "uid-1st*" {
+			t.Errorf("%s: its resource is %s, its strays %q: the first workload would never be removed", name, j.Resource.UID, strays(j))
+		}
 	}
 }
 
@@ -261,5 +266,23 @@ func TestReportedWorkloadIsNoStrayAnyMore(t *testing.T) {
 	j.Stop(muchLater)
 	if j.Hold != "" {
 		t.Errorf("stopped afterwards it is held by %q", j.Hold)
+	}
+}
+
+// TestDismissedWorkloadMayBeOfOlderManifests: it was made by an attempt before the newest one.
+func TestDismissedWorkloadMayBeOfOlderManifests(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*jobmanager.Job){
+		"while the newest attempt runs": func(*jobmanager.Job) {},
+		"after it failed":               func(j *jobmanager.Job) { mustFail(t, j, muchLater) },
+	} {
+		j := unreported(t)
+		j.Recognize(seen("uid-x"), false, afterLease)
+		j.Retry(afterLease)
+		mustPromote(t, j, agentA, muchLater)
+		end(j)
+		if _, err := j.Adopt("uid-x", muchLater); err != nil || j.Type != replaceDeployment || j.Owner != agentA {
+			t.Errorf("%s: %v: it is %s/%s of %s", name, err, j.Type, j.State, j.Owner)
+		}
 	}
 }

@@ -142,9 +142,6 @@ func (s *Service) ReportJob(ctx context.Context, p jobmanager.Principal, input R
 // keepEvidence remembers the workload that a stale report names, where the job was listed to the reporter, which the
 // report shows by the epoch or the job by its attempts, and where the workload is not one that was removed.
 func (s *Service) keepEvidence(ctx context.Context, p jobmanager.Principal, input ReportJobInput, report jobmanager.ResourceReport) error {
-	if report.UID == "" {
-		return nil
-	}
 	if err := report.Check(); err != nil {
 		return err
 	}
@@ -157,11 +154,15 @@ func (s *Service) keepEvidence(ctx context.Context, p jobmanager.Principal, inpu
 	if !listed {
 		return nil
 	}
-	if past, err := s.Store.WasResource(ctx, job.ID, report.UID); err != nil || past {
+	past, err := s.Store.WasResource(ctx, job.ID, report.UID)
+	if err != nil {
 		return err
 	}
 	_, err = s.updateJob(ctx, p, input.OwnerID, input.JobID, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-		events := j.Evidence(input.OwnerID, report, now)
+		var events []jobmanager.Event
+		if !past {
+			events = j.Evidence(input.OwnerID, report, now)
+		}
 		mistaken, err := j.Mistaken(jobmanager.Fence{OwnerID: input.OwnerID, Epoch: input.Epoch}, now)
 		return append(events, mistaken...), err
 	})

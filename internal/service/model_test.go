@@ -70,7 +70,7 @@ func (w *world) actions() []action {
 		{5, action{"report an incompliance", w.reportIncompliance}},
 		{7, action{"time passes", w.pass}}, {1, action{"duties", w.duties}}, {4, action{"ask again", w.askAgain}},
 		{1, action{"the Matchmaker turns", w.turn}}, {1, action{"all fall silent", w.fallSilent}}, {5, action{"demands pile up", w.pileUp}}, {3, action{"a job moves away", w.moveAway}}, {2, action{"an agent is late", w.late}},
-		{6, action{"an old agent's round", w.round}}, {3, action{"an old agent syncs", w.syncAll}}, {2, action{"an admin adopts", w.adopt}},
+		{6, action{"an old agent's round", w.round}}, {3, action{"an old agent syncs", w.syncAll}}, {2, action{"an admin adopts", w.adopt}}, {4, action{"an old agent is overtaken", w.overtaken}},
 	} {
 		for range a.often {
 			list = append(list, a.action)

@@ -101,7 +101,11 @@ func (w *world) stop(r *rapid.T) {
 		return
 	}
 	expected, right := someExpected(r, g.generation)
-	members := w.membersOf(id)
+	w.stopGroup(r, id, expected, right)
+}
+
+func (w *world) stopGroup(r *rapid.T, id jobmanager.ID, expected *int64, right bool) {
+	g, members := w.groups[id], w.membersOf(id)
 	s := step{
 		call: call{verb: verbStop}, what: "stop " + g.name, quiet: !w.runs(members), must: idsIn(members, isNoDelete),
 		about: idsIn(members, func(*ledger) bool { return true }),
