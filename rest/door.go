@@ -57,7 +57,10 @@ func New(config Config) *Door {
 		}
 		router.Handle("/jobmanager"+r.path, handler).Methods(r.method)
 	}
-	d.Handler = cors.AllowAll().Handler(router)
+	d.Handler = cors.New(cors.Options{ // every origin, as ever
+		AllowedOrigins: []string{"*"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{nextLink, nextAfter},
+		AllowedMethods: []string{http.MethodHead, http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+	}).Handler(router)
 	return d
 }
 
@@ -90,7 +93,7 @@ func (d *Door) jobRoutes() []route {
 		{http.MethodPut, "/jobs", report},
 		{http.MethodGet, "/jobs/executable/orchestrator/{orchestrator}", d.answer(http.StatusOK, exchange(readOrchestrator, d.handOutGroup, showJobsV0), nil)},
 		{http.MethodGet, "/jobs/executable/{orchestrator}/{owner_id}", d.answer(http.StatusOK, exchange(readAgent, d.handOut, showHandOut), nil)},
-		{http.MethodPatch, "/jobs/promote/{id}", d.promote(exchange(readPromote, d.service.PromoteJob, showNothing[*jobmanager.Job]))},
+		{http.MethodPatch, "/jobs/promote/{id}", d.promote(exchange(readPromote, d.service.ClaimListedJob, showNothing[*jobmanager.Job]))},
 		{http.MethodGet, "/jobs/{id}", d.answer(http.StatusOK, exchange(readID, d.job, showJob), ofJob)},
 		{http.MethodPut, "/jobs/{id}", d.either(isLock, lock, report)},
 		{http.MethodDelete, "/jobs/{id}", d.answer(http.StatusOK, exchange(readID, d.deleteJob, showOne), ofJob)},
@@ -102,10 +105,10 @@ func (d *Door) groupRoutes() []route {
 	all := d.list(d.groups())
 	get := d.answer(http.StatusOK, exchange(readID, d.group, showGroup), ofGroup)
 	remove := d.answer(http.StatusOK, exchange(readID, d.deleteGroup, showGroup), ofDelete)
-	patch := d.answer(http.StatusOK, exchange(readPatch, d.patchGroup, echoGroup), ofGroup)
+	patch := d.answer(http.StatusOK, exchange(readPatch, d.patchGroup, echoGroup), ofStart)
 	update := d.answer(http.StatusOK, exchange(readUpdate, d.updateGroup, echoGroup), ofUpdate)
 	stop := d.answer(http.StatusOK, exchange(readID, d.stopGroup, showGroup), ofGroup)
-	start := d.answer(http.StatusOK, exchange(readID, d.startGroup, showGroup), ofGroup)
+	start := d.answer(http.StatusOK, exchange(readID, d.startGroup, showGroup), ofStart)
 	return []route{
 		{http.MethodPost, "/groups", create},
 		{http.MethodGet, "/groups", all},

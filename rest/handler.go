@@ -109,7 +109,12 @@ var (
 	ofPromote = faults{
 		jobmanager.CodeNotFound: {status: http.StatusBadRequest, text: textNoJob}, jobmanager.CodeNotClaimable: {text: textRefused},
 	}
-	ofGroup  = faults{jobmanager.CodeNotFound: {text: textNoGroup}}
+	ofGroup = faults{jobmanager.CodeNotFound: {text: textNoGroup}}
+	// What the Matchmaker does to a start it does to a submission.
+	ofStart = faults{
+		jobmanager.CodeNotFound: {text: textNoGroup}, jobmanager.CodeUnavailable: {status: http.StatusUnprocessableEntity},
+		jobmanager.CodeUnauthenticated: {status: http.StatusUnprocessableEntity},
+	}
 	ofDelete = faults{jobmanager.CodeNotFound: {text: textNoGroup}, jobmanager.CodeGroupNotStopped: {text: textNotStopped}}
 	// A submission is accepted or cannot be processed, whoever is to blame: its old clients know no other answers.
 	ofDescriptor = faults{

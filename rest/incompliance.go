@@ -14,10 +14,8 @@ func (d *Door) reportIncompliance(ctx context.Context, p jobmanager.Principal, i
 	if err != nil {
 		return nil, err
 	}
-	for _, answer := range reported.Incompliance.Remediations {
-		if answer.Outcome == jobmanager.RemediationRefused && answer.SubType == "" {
-			return nil, jobmanager.Errorf(codeUnknownRemediation, "%s; it was recorded", answer.Reason)
-		}
+	if !reported.Incompliance.Known() {
+		return nil, jobmanager.Errorf(codeUnknownRemediation, "UnknownRemediation: %q is none of those that are known; it was recorded", reported.Incompliance.Remediation)
 	}
 	return reported.Incompliance, nil
 }

@@ -14,7 +14,7 @@ func jobLoad() jobmanager.JobLoad {
 }
 
 // jobsAtATime is how many jobs of a whole list are read at once.
-const jobsAtATime = jobmanager.LongestPage
+const jobsAtATime = 50
 
 // jobs reads jobs, the oldest first: what comes while a list is read stands at its end.
 func (d *Door) jobs() pager {

@@ -61,11 +61,17 @@ func (d *Door) list(of pager) http.Handler {
 	})
 }
 
+// The headers that tell of the next page.
+const (
+	nextLink  = "Link"
+	nextAfter = "X-Next-After"
+)
+
 // setNext tells where the next page is.
 func setNext(header http.Header, here *url.URL, limit int, after string) {
 	there := url.URL{Path: here.Path, RawQuery: url.Values{"limit": {strconv.Itoa(limit)}, "after": {after}}.Encode()}
-	header.Set("Link", "<"+there.String()+`>; rel="next"`)
-	header.Set("X-Next-After", after)
+	header.Set(nextLink, "<"+there.String()+`>; rel="next"`)
+	header.Set(nextAfter, after)
 }
 
 // stream sends a list that begins with this page. What fails once the status is sent can be told only by an array that

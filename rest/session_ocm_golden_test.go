@@ -112,7 +112,7 @@ func TestTheOCMSessionIsTheContracts(t *testing.T) {
 		agent()
 		w.user(&r, oldclient.Call{Method: http.MethodDelete, URI: "/jobmanager/groups/" + group})
 		if *update {
-			if err := os.WriteFile("testdata/session_ocm.golden", []byte(r.text.String()), 0o600); err != nil {
+			if err := os.WriteFile("testdata/session_ocm.golden", r.text.Bytes(), 0o600); err != nil {
 				w.t.Fatal(err)
 			}
 			return

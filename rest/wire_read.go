@@ -144,21 +144,21 @@ func readStatus(r *http.Request) (service.ResourceInput, error) {
 }
 
 // readPromote reads who takes the job.
-func readPromote(r *http.Request) (service.PromoteJobInput, error) {
+func readPromote(r *http.Request) (service.ClaimListedJobInput, error) {
 	var body struct {
 		OwnerID string `json:"owner_id"`
 	}
 	id, err := readID(r)
 	if err != nil {
-		return service.PromoteJobInput{}, err
+		return service.ClaimListedJobInput{}, err
 	}
 	if err := readJSON(r, &body); err != nil {
-		return service.PromoteJobInput{}, err
+		return service.ClaimListedJobInput{}, err
 	}
 	if body.OwnerID == "" {
-		return service.PromoteJobInput{}, jobmanager.Errorf(codeMalformed, textNoOwner)
+		return service.ClaimListedJobInput{}, jobmanager.Errorf(codeMalformed, textNoOwner)
 	}
-	return service.PromoteJobInput{JobID: id, OwnerID: jobmanager.OwnerID(body.OwnerID)}, nil
+	return service.ClaimListedJobInput{JobID: id, OwnerID: jobmanager.OwnerID(body.OwnerID)}, nil
 }
 
 // readDescriptor reads an application descriptor, YAML or JSON, whatever its Content-Type says.

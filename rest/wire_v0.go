@@ -57,7 +57,9 @@ func showJobV0(j *jobmanager.Job) any { return newJobV0(j) }
 func showJobsV0(jobs []*jobmanager.Job) any {
 	shown := make([]jobV0, 0, len(jobs))
 	for _, j := range jobs {
-		shown = append(shown, newJobV0(j))
+		listed := newJobV0(j)
+		listed.State, listed.Locker = numberCreated, false // whatever was tried before: it is to be taken
+		shown = append(shown, listed)
 	}
 	return shown
 }
@@ -65,7 +67,7 @@ func showJobsV0(jobs []*jobmanager.Job) any {
 func newJobV0(j *jobmanager.Job) jobV0 {
 	shown := jobV0{
 		ID: string(j.ID), UID: noUID, GroupID: string(j.GroupID), GroupName: nameOf(j.Group), Type: numberCreateV0,
-		State: numberOfState(j.State), Manifest: manifestV0(j.Manifests), Targets: []targetV0{}, Locker: j.Owner != "",
+		State: numberOfState(j.State), Manifest: manifestV0(j.Manifests), Targets: []targetV0{}, Locker: j.Owner != "" && (j.Lease != nil || j.State == jobmanager.Finished),
 		Orchestrator: string(j.Orchestrator), UpdatedAt: moment(j.UpdatedAt), Namespace: j.Namespace,
 		Resource: resourceV0{JobID: string(j.ID), UID: noUID, Name: j.Component, UpdatedAt: moment(j.UpdatedAt)},
 	}

@@ -46,19 +46,22 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 		j.Outdated, j.Attempt = false, 0
 		j.Generation++
 	}
+	events := j.yield(takeover, c, now)
+	if len(events) > 0 {
+		former = j.former()
+	}
 	j.enter(Progressing, now)
 	j.Owner = c.Agent.OwnerID
 	j.Epoch++
 	j.Attempt++
-	alone := j.Workload == WorkloadNone ||
-		j.Type == DeleteDeployment && j.Last.Alone && !j.identified() && j.Last.Client == c.Agent.Client // a Delete makes none
+	alone := j.aloneAfter(c)
 	if j.Workload == WorkloadNone {
 		j.Workload = WorkloadMaybe
 	}
 	j.NotBefore, j.Turn, j.Reservation = time.Time{}, Turn{}, Reservation{}
 	j.Last = Attempt{
 		Epoch: j.Epoch, OwnerID: j.Owner, ClaimID: c.ID, Blind: c.Agent.Blind, Client: c.Agent.Client,
-		Alone: alone && c.Agent.Client != "", ClaimedAt: now,
+		Alone: alone, ClaimedAt: now,
 	}
 	j.Lease = &Lease{OwnerID: j.Owner, Epoch: j.Epoch, Length: c.Length, ExpiresAt: now.Add(c.Length)}
 	event := j.event(JobClaimed, former, now, fmt.Sprintf("%s claimed it, attempt %d", j.Owner, j.Attempt))
@@ -67,10 +70,26 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 	}
 	opened := j.Last
 	event.Attempt = &opened
+	events = append(events, event)
 	if takeover {
-		return append([]Event{event}, j.forgetConditions(now)...), nil
+		events = append(events, j.forgetConditions(now)...)
 	}
-	return []Event{event}, nil
+	return events, nil
+}
+
+// yield keeps what stands as the former owner's stray, where the job is taken over by an agent that makes another
+// workload and cannot remove this one.
+func (j *Job) yield(takeover bool, c Claim, now time.Time) []Event {
+	if !takeover || !j.identified() || c.Agent.Client == "" {
+		return nil
+	}
+	return j.setAside(j.Owner, now)
+}
+
+// aloneAfter says whether what stands after the claim can only be what its attempt made; a Delete makes nothing.
+func (j *Job) aloneAfter(c Claim) bool {
+	unnamed := j.Type == DeleteDeployment && j.Last.Alone && !j.identified() && j.Last.Client == c.Agent.Client
+	return c.Agent.Client != "" && (j.Workload == WorkloadNone || unnamed)
 }
 
 // forgetConditions drops what a former owner said of its workload; uid and name stay, so that a Delete can

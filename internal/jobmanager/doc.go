@@ -64,7 +64,7 @@
 //	reassign           admin           JOB_REASSIGNED
 //	abandon            admin           JOB_ABANDONED, RESOURCE_REMOVED when there was one
 //	claim              agent           JOB_CLAIMED; after a takeover RESOURCE_REPORTED, for what the former owner
-//	                                   said no longer holds
+//	                                   said no longer holds; before one over REST STRAY_REPORTED, for what it made
 //	renew, hand out    owner, server   none: they take no revision
 //	release            owner           JOB_RELEASED; of a Create RESOURCE_REMOVED when there was one
 //	finish             owner           JOB_FINISHED; RESOURCE_REPORTED, after a Delete or a removal RESOURCE_REMOVED;
@@ -107,5 +107,6 @@
 // integrators do with a group, group.go has the group and its phase, create.go how it begins, admin.go what
 // people do with one job. incompliance.go has the reports of broken policies, remedy.go the answers to them,
 // move.go the answer that needs another target. waiting.go says why a job is not finished, event.go has the log,
-// legacy.go what agents need that execute without asking, notice.go what the Policy Manager is told, lifecycle.go the numbers.
+// legacy.go what agents need that execute without asking, stray.go and
+// adopt.go the workloads that they leave, notice.go what the Policy Manager is told, lifecycle.go the numbers.
 package jobmanager

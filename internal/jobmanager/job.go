@@ -280,10 +280,14 @@ func (j *Job) removes() bool {
 	return j.Type == DeleteDeployment || j.Type == UpdateDeployment && j.SubType == Reallocation
 }
 
-// formerOwner is who may know of a workload: the owner, else the agent of the last attempt.
+// formerOwner is who may know of a workload: the owner, else who the job was given to or listed to after its last
+// attempt was taken away, else the agent of that attempt.
 func (j *Job) formerOwner() OwnerID {
-	if j.Owner != "" {
+	switch {
+	case j.Owner != "":
 		return j.Owner
+	case j.Last.Ended(OutcomeStopped) && j.Reservation.OwnerID != "":
+		return j.Reservation.OwnerID
 	}
 	return j.Last.OwnerID
 }

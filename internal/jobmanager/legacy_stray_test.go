@@ -235,19 +235,40 @@ func mustPromoteAndEnd(t testing.TB, j *jobmanager.Job) {
 // TestSecondWorkloadOfAnAttemptTakesNoneAway: a stale report named the first, and the attempt that ran reports another.
 func TestSecondWorkloadOfAnAttemptTakesNoneAway(t *testing.T) {
 	t.Parallel()
-	for name, before := range map[string]bool{"before the second began": true, "while it runs": false} {
-		j := unreported(t)
-		if before {
-			j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater)
-		}
-		mustPromote(t, j, agentA, muchLater)
-		j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater)
-		second := workOf(agentA, createDeployment, j.Epoch)
-		second.Resource.UID = "uid-2nd"
-		mustReport(t, j, second, muchLater)
-		if j.Resource.UID != "uid-2nd" || strays(j) != "uid-1st*" {
-			t.Errorf("%s: its resource is %s, its strays %q: the first workload would never be removed", name, j.Resource.UID, strays(j))
-		}
+	j := unreported(t)
+	mustPromote(t, j, agentA, muchLater)
+	j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater)
+	second := workOf(agentA, createDeployment, j.Epoch)
+	second.Resource.UID = "uid-2nd"
+	mustReport(t, j, second, muchLater)
+	if j.Resource.UID != "uid-2nd" || strays(j) != "uid-1st*" {
+		t.Errorf("its resource is %s, its strays %q: the first workload would never be removed", j.Resource.UID, strays(j))
+	}
+}
+
+// TestStaleReportOfWhatRanOutIsNotMadeAgain: the workload is known before anybody takes the Create over. Whether it has
+// the newest manifests is not, so it is replaced.
+func TestStaleReportOfWhatRanOutIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	j := unreported(t)
+	j.Evidence(agentA, evidenceOf(agentA, "uid-1st"), muchLater)
+	if j.Type != jobmanager.ReplaceDeployment || j.Owner != agentA || j.Resource.UID != "uid-1st" || j.Workload != jobmanager.WorkloadPresent {
+		t.Errorf("it is %s of %q with %+v", j.Type, j.Owner, j.Resource)
+	}
+}
+
+// TestTakeoverKeepsWhatTheFormerAgentMade: who takes a Create over makes another workload, and the first is its agent's
+// to remove.
+func TestTakeoverKeepsWhatTheFormerAgentMade(t *testing.T) {
+	t.Parallel()
+	j := unreported(t)
+	j.Resource = &jobmanager.Resource{ID: j.ResourceID(), JobID: j.ID, UID: "uid-of-a", Name: "web-aaaaa"}
+	mustPromote(t, j, agentB, muchLater)
+	second := workOf(agentB, createDeployment, j.Epoch)
+	second.Resource.UID = "uid-of-b"
+	mustReport(t, j, second, muchLater)
+	if j.Resource.UID != "uid-of-b" || strays(j) != "uid-of-a*" || j.Strays[0].OwnerID != agentA {
+		t.Errorf("its resource is %s, its strays are %+v", j.Resource.UID, j.Strays)
 	}
 }
 

@@ -8,6 +8,8 @@ type LifeCycle struct {
 	MaxAttempts int
 	// Lease is what a claim gets that names no length; the old service's takeover time.
 	Lease time.Duration
+	// ReportedLease is what a claim over REST gets, which only the report of that job ends.
+	ReportedLease time.Duration
 	// MinLease and MaxLease bound what a claim may name.
 	MinLease, MaxLease time.Duration
 	// Backoff after the first failed or expired attempt; it doubles with each one up to MaxBackoff.
@@ -32,7 +34,7 @@ type LifeCycle struct {
 func DefaultLifeCycle() LifeCycle {
 	return LifeCycle{
 		MaxAttempts: 5,
-		Lease:       300 * time.Second, MinLease: 15 * time.Second, MaxLease: 15 * time.Minute,
+		Lease:       300 * time.Second, ReportedLease: 300 * time.Second, MinLease: 15 * time.Second, MaxLease: 15 * time.Minute,
 		Backoff: 5 * time.Second, MaxBackoff: 5 * time.Minute,
 		Rematch: 10 * time.Second, MaxRematch: 5 * time.Minute,
 		CoolDown: time.Minute,

@@ -174,11 +174,11 @@ type Reader interface {
 	// again, with their descriptor text and those jobs, at most limit.
 	Unmatched(ctx context.Context, limit int) ([]*JobGroup, error)
 	Agents(ctx context.Context, query AgentQuery) (*AgentConnection, error)
-	// ByUID gives the jobs whose present resource has this uid, ordered by id, at most 16.
+	// ByUID gives the jobs whose present resource has this uid, ordered by id, at most MostMeant.
 	ByUID(ctx context.Context, scope Scope, uid string) ([]*Job, error)
 	// Adoptable gives the jobs of a component, of whatever group, or of those that begin with it where it is
-	// LongestGenerated characters long, that are not finished and were claimed last by
-	// this client, ordered by id, at most 16.
+	// LongestGenerated characters long, that were claimed last by this client and of which something may stand that
+	// nobody reported: unfinished Creates and Deletes whose workload is MAYBE; ordered by id, at most MostMeant.
 	Adoptable(ctx context.Context, scope Scope, client, component string) ([]*Job, error)
 	// WasResource says whether the job once had a resource with this uid.
 	WasResource(ctx context.Context, job ID, uid string) (bool, error)
@@ -259,6 +259,9 @@ type Writer interface {
 	// SettleNotice stores what became of a try to deliver, with its event.
 	SettleNotice(ctx context.Context, notice *Notice, result NoticeResult) error
 }
+
+// MostMeant bounds the jobs that one workload may be the resource of, or may fit.
+const MostMeant = 16
 
 // Sighting is an agent that was heard of.
 type Sighting struct {

@@ -73,6 +73,12 @@ type Remediation struct {
 	Job *Job `json:"-"`
 }
 
+// Known says whether the remediation is one of those that mean something.
+func (i *Incompliance) Known() bool {
+	_, known := remedies[i.Remediation]
+	return known
+}
+
 // Remediate answers an incompliance: what becomes of it at this job, and what happened to the job. One that is
 // refused, recorded or coalesced changes nothing.
 func (j *Job) Remediate(i *Incompliance, lc LifeCycle, now time.Time) (Remediation, []Event) {

@@ -92,6 +92,10 @@ func (r ResourceReport) Check() error {
 		return Errorf(CodeInvalid, "a resource has at most %d conditions", mostConditions)
 	}
 	err := errors.Join(CheckText("uid", r.UID, longestResourceName), CheckText("name", r.Name, longestResourceName))
+	if t := r.Target; t != nil {
+		err = errors.Join(err, CheckText("cluster", t.Cluster, longestResourceName), CheckText("node", string(t.Node), longestResourceName),
+			CheckText("orchestrator", t.Orchestrator, longestResourceName))
+	}
 	if err != nil {
 		return Errorf(CodeInvalid, "%w", err)
 	}
@@ -123,6 +127,37 @@ func (c Condition) check() error {
 	}
 	return errors.Join(CheckText("type", c.Type, longestConditionType),
 		CheckText("reason", c.Reason, longestReason), CheckText("message", c.Message, longestMessage))
+}
+
+// Fitted is the report with conditions that fit, for a reporter that hears no refusal: what has no known status is left
+// out, of a type that stands twice the last counts, messages are cut.
+func (r ResourceReport) Fitted() ResourceReport {
+	last := map[string]int{}
+	for i, c := range r.Conditions {
+		if c.check() == nil || c.Status == StatusTrue || c.Status == StatusFalse || c.Status == StatusUnknown {
+			last[c.Type] = i
+		}
+	}
+	var fitted []Condition
+	for i, c := range r.Conditions {
+		if at, known := last[c.Type]; !known || at != i || c.Type == "" || CheckText("type", c.Type, longestConditionType) != nil || len(fitted) == mostConditions {
+			continue
+		}
+		c.ObservedGeneration = max(0, c.ObservedGeneration)
+		c.Reason, c.Message = cut(c.Reason, longestReason/2), cut(c.Message, longestMessage)
+		fitted = append(fitted, c)
+	}
+	for i := range fitted {
+		fitted[i].Message = cut(fitted[i].Message, (largestReport-len(fitted)*longestConditionType)/len(fitted)-longestReason/2)
+	}
+	r.Conditions, r.Whole = fitted, len(fitted) > 0
+	return r
+}
+
+// cut is the text without what cannot be stored, and not longer than so many bytes.
+func cut(text string, most int) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
+	return strings.ToValidUTF8(text[:min(len(text), max(0, most))], "")
 }
 
 // names says whether the report has a condition of the type.

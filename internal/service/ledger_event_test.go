@@ -43,7 +43,7 @@ func (l *ledger) take(c *call, e *jobmanager.Event, row *jobmanager.Job, life jo
 	case jobmanager.JobStarted:
 		err = l.comesBack(c, l.kind == jobmanager.DeleteDeployment && l.state == jobmanager.Finished)
 	case jobmanager.JobUpdated, jobmanager.JobReallocated, jobmanager.JobRemediated:
-		err = l.newWork(c, j)
+		err = l.newWork(c, j, row)
 	case jobmanager.JobReassigned:
 		l.reassigned(c)
 	case jobmanager.JobRetried:
@@ -222,7 +222,7 @@ func (l *ledger) stopped(c *call, j, row *jobmanager.Job) error {
 	case l.kind == jobmanager.DeleteDeployment:
 		return nil // it does not come back
 	}
-	owner, handedOut := l.knows(), held(row, c.now)
+	owner, handedOut := l.knows(row), held(row, c.now)
 	l.begin(jobmanager.DeleteDeployment, c.now)
 	switch {
 	case handedOut != "":
@@ -249,8 +249,8 @@ func (l *ledger) comesBack(c *call, may bool) error {
 
 // newWork: newer manifests, a move or a remediation. Without a new epoch the work goes on; with one, whoever knows of
 // the workload is to do it, and nobody has the job in hand.
-func (l *ledger) newWork(c *call, j *jobmanager.Job) error {
-	owner := l.knows()
+func (l *ledger) newWork(c *call, j, row *jobmanager.Job) error {
+	owner := l.knows(row)
 	switch {
 	case j.Epoch == l.epoch:
 		return nil

@@ -71,10 +71,14 @@ func (l *ledger) end(outcome jobmanager.Outcome, now time.Time) {
 	}
 }
 
-// knows is the agent that may know of the workload: the owner, else that of the last attempt.
-func (l *ledger) knows() jobmanager.OwnerID {
-	if l.owner != "" {
+// knows is the agent that may know of the workload: the owner, else who was listed the job after its last attempt was
+// taken away, as row has it, else that of the attempt.
+func (l *ledger) knows(row *jobmanager.Job) jobmanager.OwnerID {
+	switch {
+	case l.owner != "":
 		return l.owner
+	case l.last().outcome == jobmanager.OutcomeStopped && row.Reservation.OwnerID != "":
+		return row.Reservation.OwnerID
 	}
 	return l.last().owner
 }

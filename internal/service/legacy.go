@@ -12,8 +12,8 @@ import (
 // legacy_lock.go has the ways of the first Nuvla agents, legacy_sync.go what a sync tells, legacy_group.go what the
 // old verbs on groups lack.
 
-// PromoteJobInput is a job that an agent says it executes now.
-type PromoteJobInput struct {
+// ClaimListedJobInput is a job that an agent says it executes now.
+type ClaimListedJobInput struct {
 	JobID   jobmanager.ID
 	OwnerID jobmanager.OwnerID
 }
@@ -43,6 +43,9 @@ func (s *Service) HandOut(ctx context.Context, p jobmanager.Principal, agent job
 	}
 	polled := by(p, string(agent.OwnerID), jobmanager.Which{UnconfirmedBy: agent.OwnerID})
 	_, err = s.Store.UpdateJobs(ctx, polled, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
+		if j.Last.Client != "" && j.Last.Client != agent.Client {
+			return nil, nil // whoever calls itself so: it is not its syncs that would name the workload
+		}
 		return j.Polled(agent.OwnerID, now), nil
 	})
 	if err != nil {
@@ -64,10 +67,10 @@ func (s *Service) handOut(ctx context.Context, p jobmanager.Principal, which job
 	return jobs, s.complete(ctx, jobs, load)
 }
 
-// PromoteJob claims one job for an agent that names no orchestrator: the job's. Its lease has the default length, and
+// ClaimListedJob claims one job for an agent that names no orchestrator: the job's. Its lease has the default length, and
 // nothing but a report ends it. What else was handed out to the agent stays so a while longer. Agents may.
 // NOT_CLAIMABLE says why not; NOT_FOUND.
-func (s *Service) PromoteJob(ctx context.Context, p jobmanager.Principal, input PromoteJobInput) (*jobmanager.Job, error) {
+func (s *Service) ClaimListedJob(ctx context.Context, p jobmanager.Principal, input ClaimListedJobInput) (*jobmanager.Job, error) {
 	agent := jobmanager.Agent{OwnerID: input.OwnerID, Client: p.Name, Protocol: jobmanager.ProtocolREST}
 	return s.take(ctx, p, agent, input.JobID)
 }
@@ -79,7 +82,7 @@ func (s *Service) take(ctx context.Context, p jobmanager.Principal, agent jobman
 		return nil, err
 	}
 	return s.updateJob(ctx, p, agent.OwnerID, id, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-		return j.Claim(jobmanager.Claim{Agent: agentOf(agent, j), Length: s.LifeCycle.Lease}, now)
+		return j.Claim(jobmanager.Claim{Agent: agentOf(agent, j), Length: s.LifeCycle.ReportedLease}, now)
 	})
 }
 
@@ -125,23 +128,24 @@ func (s *Service) ReportJob(ctx context.Context, p jobmanager.Principal, input R
 	}
 	report := input.Resource.whole()
 	report.Target = input.Target
-	s.strangers.drop(stranger{p.Name, report.UID})
 	job, err := s.updateJob(ctx, p, input.OwnerID, input.JobID, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		return j.ReportWork(jobmanager.WorkReport{
-			Agent: agentOf(agent, j), Type: input.Type, Epoch: input.Epoch, Length: s.LifeCycle.Lease, Resource: report,
+			Agent: agent, Type: input.Type, Epoch: input.Epoch, Length: s.LifeCycle.ReportedLease, Resource: report,
 		}, now)
 	})
 	if code := jobmanager.CodeOf(err); code == jobmanager.CodeStaleOwner || code == jobmanager.CodeWrongState {
-		if kept := s.keepEvidence(ctx, p, input, report); kept != nil {
+		if kept := s.keepEvidence(ctx, p, agent, input, report); kept != nil {
 			return nil, kept
 		}
 	}
+	s.strangers.drop(stranger{p.Name, report.UID})
 	return s.completed(ctx, job, err, load)
 }
 
 // keepEvidence remembers the workload that a stale report names, where the job was listed to the reporter, which the
-// report shows by the epoch or the job by its attempts, and where the workload is not one that was removed.
-func (s *Service) keepEvidence(ctx context.Context, p jobmanager.Principal, input ReportJobInput, report jobmanager.ResourceReport) error {
+// report of an agent that asks for such jobs shows by the epoch, or the job by its attempts, and where the workload is
+// not one that was removed.
+func (s *Service) keepEvidence(ctx context.Context, p jobmanager.Principal, agent jobmanager.Agent, input ReportJobInput, report jobmanager.ResourceReport) error {
 	if err := report.Check(); err != nil {
 		return err
 	}
@@ -149,7 +153,11 @@ func (s *Service) keepEvidence(ctx context.Context, p jobmanager.Principal, inpu
 	if err != nil {
 		return err
 	}
-	listed := input.Epoch > 0 && input.Epoch <= job.Epoch+1 || job.Owner == input.OwnerID || job.Reservation.OwnerID == input.OwnerID ||
+	asks := agent.Orchestrator == string(job.Orchestrator)
+	if report.Target != nil && report.Target.Orchestrator != agent.Orchestrator {
+		report.Target = nil
+	}
+	listed := asks && input.Epoch > 0 && input.Epoch <= job.Epoch+1 || job.Owner == input.OwnerID || job.Reservation.OwnerID == input.OwnerID ||
 		slices.ContainsFunc(job.Attempts, func(a jobmanager.Attempt) bool { return a.OwnerID == input.OwnerID })
 	if !listed {
 		return nil
@@ -169,19 +177,5 @@ func (s *Service) keepEvidence(ctx context.Context, p jobmanager.Principal, inpu
 	return err
 }
 
-// whole is what an old agent sent: its conditions are all there are, and of a type that stands twice the last counts.
-func (r ResourceInput) whole() jobmanager.ResourceReport {
-	report := r.report()
-	last := map[string]int{}
-	for i, c := range report.Conditions {
-		last[c.Type] = i
-	}
-	kept := report.Conditions[:0]
-	for i, c := range report.Conditions {
-		if last[c.Type] == i {
-			kept = append(kept, c)
-		}
-	}
-	report.Conditions, report.Whole = kept, len(kept) > 0
-	return report
-}
+// whole is what an old agent sent: its conditions are all there are, and are made to fit.
+func (r ResourceInput) whole() jobmanager.ResourceReport { return r.report().Fitted() }

@@ -103,7 +103,7 @@ func (w *world) watched(owner jobmanager.OwnerID) (n int, due []jobmanager.ID) {
 		if row.Hold != jobmanager.HoldRemovalUnconfirmed || row.Owner != owner {
 			continue
 		}
-		if n++; row.Polls == 1 {
+		if n++; believable(row, w.clock.Now()) {
 			due = append(due, id)
 		}
 	}
@@ -130,10 +130,10 @@ func (w *world) promote(r *rapid.T, owner jobmanager.OwnerID, one *listing) {
 	}
 	w.heard(owner, false)
 	s := step{
-		call: call{verb: verbClaim, owner: owner, length: w.life.Lease, client: fleet().Name}, about: []jobmanager.ID{l.id},
+		call: call{verb: verbClaim, owner: owner, length: w.life.ReportedLease, client: fleet().Name}, about: []jobmanager.ID{l.id},
 		must: []jobmanager.ID{l.id}, what: fmt.Sprintf("%s promotes %s", owner, l.id), leaves: true,
 		run: func() error {
-			_, err := w.PromoteJob(w.ctx, fleet(), service.PromoteJobInput{JobID: l.id, OwnerID: owner})
+			_, err := w.ClaimListedJob(w.ctx, fleet(), service.ClaimListedJobInput{JobID: l.id, OwnerID: owner})
 			return refusedWith(err, l)
 		},
 	}
@@ -171,7 +171,7 @@ func (w *world) reportWork(r *rapid.T, owner jobmanager.OwnerID, one *listing, m
 	w.heard(owner, false)
 	s := step{
 		call: call{
-			verb: verbWork, owner: owner, epoch: one.epoch, length: w.life.Lease, client: fleet().Name, listed: one.text,
+			verb: verbWork, owner: owner, epoch: one.epoch, length: w.life.ReportedLease, client: fleet().Name, listed: one.text,
 			report: jobmanager.ResourceReport{UID: made.uid, Name: made.name},
 		},
 		about: []jobmanager.ID{l.id}, what: fmt.Sprintf("%s reports a %s of %s at epoch %d: %s", owner, one.kind, l.id, one.epoch, made.uid),
@@ -220,7 +220,7 @@ func (w *world) sync(r *rapid.T, uid, name string) {
 		UID: uid, Name: name, Whole: true,
 		Conditions: []jobmanager.Condition{{Type: "Available", Status: oneOf(r, "status", jobmanager.StatusTrue, jobmanager.StatusFalse)}},
 	}
-	var owner jobmanager.OwnerID
+	var of *jobmanager.Job
 	w.do(r, step{
 		call: call{verb: verbSync, report: report, client: fleet().Name}, either: jobmanager.CodeNotFound, what: fmt.Sprintf("a sync names %s (%s)", uid, name),
 		run: func() error {
@@ -229,14 +229,14 @@ func (w *world) sync(r *rapid.T, uid, name string) {
 				Conditions: []service.ConditionInput{{Type: "Available", Status: report.Conditions[0].Status}},
 			})
 			if err == nil {
-				owner = resource.Job.Owner
+				of = resource.Job
 			}
 			return err
 		},
 		tell: func(events []*jobmanager.Event) error { return w.onlyFit(uid, events) },
 	})
-	if owner != "" {
-		w.heard(owner, false)
+	if of != nil && w.jobs[of.ID].last().client == fleet().Name { // else somebody else speaks of its workload
+		w.heard(of.Owner, false)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/icos-jobmanager/jobmanager/internal/jobmanager"
 )
@@ -16,13 +17,26 @@ func (l *ledger) done(c *call, e *jobmanager.Event, row *jobmanager.Job) error {
 	case verbSync, verbAdopt:
 		return l.adopted(c, e.Job)
 	default:
+		if last := l.last(); c.verb == verbWork && l.fenced(c) != nil && l.owner == c.owner && last.owner == c.owner && last.outcome == jobmanager.OutcomeExpired {
+			err := l.adopted(c, e.Job)
+			l.applied = "" // it is the report of an older attempt
+			return err
+		}
 		return l.finished(c, e.Job)
 	}
 }
 
+// between is how far apart the polls must be that end a removal.
+const between = 10 * time.Second
+
+// believable says whether a poll now is the second one since a removal was not reported.
+func believable(row *jobmanager.Job, now time.Time) bool {
+	return row.Hold == jobmanager.HoldRemovalUnconfirmed && row.Polls == 1 && now.Sub(row.Since) >= between
+}
+
 // observedAbsent: the lease of a removal ran out, and its owner polled twice since.
 func (l *ledger) observedAbsent(c *call, j, row *jobmanager.Job) error {
-	if row.Hold != jobmanager.HoldRemovalUnconfirmed || row.Polls != 1 || l.owner != c.owner || l.lease != nil || !l.removes(j) {
+	if !believable(row, c.now) || l.owner != c.owner || l.lease != nil || !l.removes(j) {
 		return fmt.Errorf("a %s/%s of %s, held by %q after %d polls, was believed to be done by %s", l.kind, l.state, l.owner, row.Hold, row.Polls, c.owner)
 	}
 	l.end(jobmanager.OutcomeFinished, c.now)

@@ -47,7 +47,7 @@ func (s *Service) FinishLockedJob(ctx context.Context, p jobmanager.Principal, i
 	}
 	job, err := s.updateJob(ctx, p, agent.OwnerID, id, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		return j.ReportWork(jobmanager.WorkReport{
-			Agent: agentOf(agent, j), Type: jobmanager.CreateDeployment, Length: s.LifeCycle.Lease,
+			Agent: agentOf(agent, j), Type: jobmanager.CreateDeployment, Length: s.LifeCycle.ReportedLease,
 		}, now)
 	})
 	return s.completed(ctx, job, err, load)

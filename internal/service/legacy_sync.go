@@ -81,8 +81,9 @@ func (s *Service) SyncResource(ctx context.Context, p jobmanager.Principal, inpu
 		return nil, err
 	}
 	for _, job := range known {
-		if job.Last.Client != "" && job.Last.Client != p.Name {
-			continue // another client's workload
+		reassigned := job.Last.OwnerID != job.Owner // to an agent whose client is not known yet
+		if job.Last.Client != p.Name && !reassigned {
+			continue // another client's workload, or that of an agent which reports with its epoch
 		}
 		return s.synced(ctx, p, job, report)
 	}
@@ -103,7 +104,9 @@ func (s *Service) SyncResource(ctx context.Context, p jobmanager.Principal, inpu
 
 // synced stores what a sync says of a job's workload. One that says nothing new is not written.
 func (s *Service) synced(ctx context.Context, p jobmanager.Principal, job *jobmanager.Job, report jobmanager.ResourceReport) (*jobmanager.Resource, error) {
-	s.heard(ctx, jobmanager.Agent{OwnerID: job.Owner, Protocol: jobmanager.ProtocolREST})
+	if job.Last.Client == p.Name {
+		s.heard(ctx, jobmanager.Agent{OwnerID: job.Owner, Protocol: jobmanager.ProtocolREST})
+	}
 	rule := func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
 		return j.Synced(report, s.LifeCycle, now)
 	}
@@ -138,7 +141,7 @@ func (s *Service) adoptable(ctx context.Context, p jobmanager.Principal, report 
 	}
 	var fitting []jobmanager.ID
 	for _, job := range jobs {
-		if job.Fits(p.Name, report.Name, first) {
+		if job.Fits(p.Name, report.Name, first) && !report.Predates(job.WorkloadSince()) {
 			fitting = append(fitting, job.ID)
 		}
 	}
@@ -150,7 +153,7 @@ func (s *Service) adoptable(ctx context.Context, p jobmanager.Principal, report 
 		if !j.Fits(p.Name, report.Name, first) {
 			return nil, nil
 		}
-		return j.Recognize(stray, len(fitting) == 1, now), nil
+		return j.Recognize(stray, len(fitting) == 1 && len(jobs) < jobmanager.MostMeant, now), nil
 	})
 	if err != nil {
 		return nil, true, err

@@ -56,7 +56,7 @@ type scene struct {
 
 func jostle(t *testing.T, url string, seed uint64) {
 	life := jobmanager.DefaultLifeCycle()
-	life.Backoff, life.MaxBackoff, life.MaxAttempts = 0, 0, 1<<30 // what time alone decides is not the question here
+	life.Backoff, life.MaxBackoff, life.HandOut, life.MaxAttempts = 0, 0, 0, 1<<30 // what time alone decides is not the question here
 	s := &scene{server: mustServe(t, setting{url: url, life: life}), t: t}
 	s.matchmaker.learn(1, "o-1")
 	s.jobs = mustSubmit(t, s.server, "jostled", crowdedJobs)

@@ -154,7 +154,7 @@ func (w *world) checkNewManifests(pre *ledger) error {
 	case pre.kind == jobmanager.CreateDeployment && pre.state != jobmanager.Finished:
 		want.state, want.owner = jobmanager.Created, ""
 	default:
-		want.kind, want.state, want.owner = jobmanager.ReplaceDeployment, jobmanager.Created, pre.knows()
+		want.kind, want.state, want.owner = jobmanager.ReplaceDeployment, jobmanager.Created, pre.knows(row)
 	}
 	if l == nil || l.kind != want.kind || l.state != want.state || l.owner != want.owner {
 		return fmt.Errorf("with new manifests it is %+v, want %+v", l, want)

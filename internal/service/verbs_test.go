@@ -70,7 +70,11 @@ const (
 	sequel    = remedies + "(JOB_UPDATED |JOB_REMEDIATED |JOB_REALLOCATED |JOB_DELETED |JOB_STARTED )?" + remedies
 	nextStray = "(JOB_STOPPED RESOURCE_REPORTED )?" // the next stray is to be removed
 	stopped   = "(" + remedies + "JOB_STOPPED " + nextStray + ")"
-	evidence  = "(STRAY_REPORTED |RESOURCE_REPORTED )?" + nextStray + "(JOB_RELEASED " + sequel + ")?"
+	// What a late report of a Create names that ran out finishes it.
+	late     = "(STRAY_REPORTED |RESOURCE_REPORTED |JOB_FINISHED RESOURCE_REPORTED " + sequel + ")?"
+	evidence = late + nextStray + "(JOB_RELEASED " + sequel + ")?"
+	// What a former agent made stays its own when an old agent takes over.
+	claimed = "(STRAY_REPORTED )?JOB_CLAIMED (RESOURCE_REPORTED )?"
 	// A group that was marked for it goes when its last Delete is done.
 	goes = phase + "(JOB_GROUP_DELETED )?"
 )
@@ -88,9 +92,9 @@ func tellings() map[verb]telling {
 		verbReassign:     {"(JOB_GROUP_PHASE_CHANGED )*", "JOB_REASSIGNED " + sequel},
 		verbAbandon:      {goes, remedies + "JOB_ABANDONED (RESOURCE_REMOVED )?(JOB_DELETED |JOB_STARTED )?"},
 		verbIncompliance: {"INCOMPLIANCE_REPORTED " + phase, remedies + "(JOB_REMEDIATED )?"},
-		verbClaim:        {"(JOB_GROUP_PHASE_CHANGED )*", "JOB_CLAIMED (RESOURCE_REPORTED )?"},
+		verbClaim:        {"(JOB_GROUP_PHASE_CHANGED )*", claimed},
 		verbFinish:       {goes, "JOB_FINISHED (RESOURCE_REPORTED |RESOURCE_REMOVED )?" + nextStray + sequel},
-		verbWork:         {goes, evidence + "|(JOB_CLAIMED (RESOURCE_REPORTED )?)?(STRAY_REPORTED )?JOB_FINISHED (RESOURCE_REPORTED |RESOURCE_REMOVED )?" + nextStray + sequel},
+		verbWork:         {goes, evidence + "|(" + claimed + ")?(STRAY_REPORTED )?JOB_FINISHED (RESOURCE_REPORTED |RESOURCE_REMOVED )?" + nextStray + sequel},
 		verbSync:         {"(JOB_GROUP_PHASE_CHANGED )*", "STRAY_REPORTED |(JOB_FINISHED )?(RESOURCE_REPORTED )?" + sequel + "(RESOURCE_REPORTED )?(JOB_UPDATED )?" + remedies},
 		verbPoll:         {"(JOB_GROUP_PHASE_CHANGED |JOB_GROUP_DELETED )*", "JOB_FINISHED (RESOURCE_REMOVED )?" + nextStray + sequel},
 		verbAdopt:        {phase, "JOB_FINISHED RESOURCE_REPORTED " + sequel + "|JOB_STOPPED RESOURCE_REPORTED "},

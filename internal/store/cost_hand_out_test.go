@@ -51,7 +51,7 @@ func costOfHandOuts(t *testing.T, url string, n int) map[string]string {
 	})
 	for _, name := range []string{"poll", "poll again"} {
 		l.update(name, jobmanager.Which{UnconfirmedBy: "a"}, func(j *jobmanager.Job, now time.Time) ([]jobmanager.Event, error) {
-			return j.Polled("a", now), nil
+			return j.Polled("a", now.Add(time.Minute)), nil
 		})
 	}
 	l.step("poll with nothing in doubt", func() {

@@ -34,11 +34,11 @@ func (w *writing) handOut(ctx context.Context, which jobmanager.Which) ([]*track
 	if err != nil {
 		return nil, err
 	}
-	counted := lapses
+	counted := lapses // one list that lapsed is one lapse, however many jobs it had
 	for _, t := range list {
 		if r := &t.job.Reservation; r.OwnerID == owner && !r.HeldAt(w.now) {
 			r.OwnerID = ""
-			counted++
+			counted = lapses + 1
 		}
 	}
 	agent.Lapses = counted

@@ -210,3 +210,35 @@ func (v *firstVersion) checkMigrated(t *testing.T, s *store.Store) {
 		t.Errorf("the agents are %+v, %v", agents, err)
 	}
 }
+
+// TestRollbackLetsGoWhatOnlyLaterVersionsEnd: a job that is held for a reason which the older version does not know would
+// be held for ever.
+func TestRollbackLetsGoWhatOnlyLaterVersionsEnd(t *testing.T) {
+	t.Parallel()
+	for hold, want := range map[jobmanager.HoldReason]jobmanager.HoldReason{
+		jobmanager.HoldRemovalUnconfirmed: "", jobmanager.HoldAmbiguousWorkload: "", jobmanager.HoldNoTarget: jobmanager.HoldNoTarget,
+	} {
+		t.Run(string(hold), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, url string) {
+				v := newFirstVersion(t, url)
+				s := mustOpen(t, store.Config{URL: url})
+				if _, err := s.Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := v.db.NewUpdate().Table("jobs").Set("hold = ?", hold).Set("hold_message = 'because'").Where("id = ?", v.job).Exec(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Rollback(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				var left, message string
+				if err := v.db.NewSelect().Table("jobs").Column("hold", "hold_message").Scan(t.Context(), &left, &message); err != nil {
+					t.Fatal(err)
+				}
+				if left != string(want) || (message == "") != (want == "") {
+					t.Errorf("after the rollback the job is held by %q: %q, want %q", left, message, want)
+				}
+			})
+		})
+	}
+}

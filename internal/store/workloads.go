@@ -12,9 +12,6 @@ import (
 // Whose is this workload? What an agent's sync shows is looked up here, a thousand foreign ones every few seconds:
 // one that is nobody's costs one statement for each look.
 
-// mostMeant bounds the jobs that one workload may be the resource of, or may fit.
-const mostMeant = 16
-
 // ByUID gives the jobs whose present resource has this uid; see jobmanager.Reader. None for an empty uid.
 func (s *Store) ByUID(ctx context.Context, scope jobmanager.Scope, uid string) ([]*jobmanager.Job, error) {
 	if uid == "" {
@@ -35,9 +32,10 @@ func (s *Store) Adoptable(ctx context.Context, scope jobmanager.Scope, client, c
 		return nil, nil
 	}
 	return s.meant(ctx, scope, func(q *bun.SelectQuery) *bun.SelectQuery {
-		q = q.Where("job.claim_client = ? AND job.claim_client <> ''", plain(client)).Where("job.state <> 'FINISHED'")
+		q = q.Where("job.claim_client = ? AND job.claim_client <> ''", plain(client)).Where("job.state <> 'FINISHED'").
+			Where("job.workload = 'MAYBE' AND job.type IN ('CREATE_DEPLOYMENT', 'DELETE_DEPLOYMENT')")
 		if len(component) == jobmanager.LongestGenerated {
-			return q.Where("substr(job.component, 1, ?) = ?", jobmanager.LongestGenerated, plain(component))
+			return q.Where("substr(job.component || '-', 1, ?) = ?", jobmanager.LongestGenerated, plain(component))
 		}
 		return q.Where("job.component = ?", plain(component))
 	})
@@ -48,7 +46,7 @@ func (s *Store) Adoptable(ctx context.Context, scope jobmanager.Scope, client, c
 func (s *Store) meant(ctx context.Context, scope jobmanager.Scope, pick func(*bun.SelectQuery) *bun.SelectQuery) ([]*jobmanager.Job, error) {
 	var rows []jobRow
 	q := within(pick(s.read.NewSelect().Model(&rows)), "job", scope)
-	if err := q.Order("job.id").Limit(mostMeant).Scan(ctx); err != nil {
+	if err := q.Order("job.id").Limit(jobmanager.MostMeant).Scan(ctx); err != nil {
 		return nil, s.dialect.translate(err)
 	}
 	jobs, err := jobsOf(rows)

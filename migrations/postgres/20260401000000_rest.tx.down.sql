@@ -1,3 +1,5 @@
+-- Nothing older would let go what is held for these reasons.
+UPDATE jobs SET hold = '', hold_message = '' WHERE hold IN ('AmbiguousWorkload', 'RemovalUnconfirmed');
 DROP TABLE strangers;
 DROP INDEX jobs_unconfirmed;
 DROP INDEX jobs_adoptable;

@@ -86,6 +86,8 @@ func Run(t *testing.T, open Open) {
 		{"hand-outs that lapsed are counted until the agent works", testLapses},
 		{"a workload is found by its uid", testByUID},
 		{"what may be adopted is found by client and component", testAdoptable},
+		{"what may be adopted is found among many of one name", testAdoptableAmongMany},
+		{"what may be adopted is found by a name that was cut", testAdoptableOfACutName},
 		{"what was a resource is told from what is one", testWasResource},
 		{"removals without a report are picked by their owner", testUnconfirmedBy},
 		{"a lease runs out whatever the job is held for", testLeasesOnHold},

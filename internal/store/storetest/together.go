@@ -88,11 +88,11 @@ func testTogetherLapses(t *testing.T, b *bench) {
 	list(0, first)
 	b.clock.Advance(b.life.HandOut)
 	list(0, second) // it was never handed out
-	list(2, first)
+	list(1, first)
 	b.clock.Advance(b.life.HandOut - time.Microsecond)
-	list(2, nil)
+	list(1, nil)
 	third := b.MustCreate("third", 1).Jobs
-	list(2, third)
+	list(1, third)
 	b.clock.Advance(time.Microsecond)
 	b.must(b.Working(b.t.Context(), "a", b.clock.Now()))
 	listed, _, err := b.handOutTogether(agent("a"), 10)

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"cmp"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,6 +111,51 @@ func testAdoptable(t *testing.T, b *bench) {
 	}
 }
 
+// testAdoptableAmongMany: of jobs of one name only those of which something unreported may stand are found, however many
+// others there are, and no more than are asked for.
+func testAdoptableAmongMany(t *testing.T, b *bench) {
+	var open []jobmanager.ID
+	for i := range jobmanager.MostMeant + 1 {
+		job := b.claimByList(b.MustCreate(fmt.Sprintf("known-%d", i), 1).Jobs[0], restAgent("hub", "client"))
+		b.MustUpdate(finishRule("hub"), job)
+		b.MustUpdate(stopRule, job)
+	}
+	for i := range jobmanager.MostMeant + 1 {
+		open = append(open, b.claimByList(b.MustCreate(fmt.Sprintf("open-%d", i), 1).Jobs[0], restAgent("hub", "client")).ID)
+		if i == 0 {
+			jobs, err := b.Adoptable(t.Context(), everything(), "client", "part-000")
+			b.must(err)
+			same(t, ids(jobs), open)
+		}
+	}
+	jobs, err := b.Adoptable(t.Context(), everything(), "client", "part-000")
+	b.must(err)
+	same(t, ids(jobs), open[:jobmanager.MostMeant])
+}
+
+// testAdoptableOfACutName: a name that was cut finds the components that begin with it, the hyphen before the suffix
+// included.
+func testAdoptableOfACutName(t *testing.T, b *bench) {
+	long := strings.Repeat("a", jobmanager.LongestGenerated-2)
+	s := submission("cut", 4)
+	for i, component := range []string{long + "b", long + "b-c", long + "bcd", long + "x"} {
+		s.Descriptor.Components[i].Name, s.Matches[i].Component = component, component
+	}
+	group := b.MustSubmit(s)
+	for _, job := range group.Jobs {
+		b.claimByList(job, restAgent("hub", "client"))
+	}
+	for cut, want := range map[string][]int{long + "b-": {0, 1}, long + "bc": {2}, long + "x-": {3}, long + "b": {0}} {
+		jobs, err := b.Adoptable(t.Context(), everything(), "client", cut)
+		b.must(err)
+		var wanted []jobmanager.ID
+		for _, place := range want {
+			wanted = append(wanted, group.Jobs[place].ID)
+		}
+		same(t, ids(jobs), wanted, sortedIDs())
+	}
+}
+
 func testWasResource(t *testing.T, b *bench) {
 	was := func(job *jobmanager.Job, uid string) bool {
 		t.Helper()
@@ -191,7 +238,11 @@ func testUnconfirmedBy(t *testing.T, b *bench) {
 		t.Errorf("after one poll %d are counted, the hold is %q, %d events were written", polled.Polls, polled.Hold, b.MustHead()-head)
 	}
 	same(t, ids(poll("a", 10, everything())), ids(mine))
-	same(t, ids(poll("a", 10, everything())), ids(mine[2:]))
+	if again := b.MustJob(mine[0].ID); again.Polls != 1 || again.Hold != jobmanager.HoldRemovalUnconfirmed {
+		t.Errorf("after a poll that was repeated at once %d are counted, the hold is %q", again.Polls, again.Hold)
+	}
+	b.clock.Advance(15 * time.Second)
+	same(t, ids(poll("a", 10, everything())), ids(mine))
 	if jobs := poll("a", 10, everything()); len(jobs) != 0 {
 		t.Errorf("%d removals are in doubt after they were done", len(jobs))
 	}
