@@ -40,15 +40,14 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 		return nil, refusal
 	}
 	former := j.former()
-	takeover := j.Owner != "" && j.Owner != c.Agent.OwnerID
+	takeover, events := j.Owner != "" && j.Owner != c.Agent.OwnerID, j.yield(c, now)
+	if len(events) > 0 {
+		former = j.former()
+	}
 	if j.Outdated && j.Type == CreateDeployment && j.Reservation.OwnerID != c.Agent.OwnerID {
 		// This agent was not listed the older manifests: it is given the newest, which is another piece of work.
 		j.Outdated, j.Attempt = false, 0
 		j.Generation++
-	}
-	events := j.yield(takeover, c, now)
-	if len(events) > 0 {
-		former = j.former()
 	}
 	j.enter(Progressing, now)
 	j.Owner = c.Agent.OwnerID
@@ -77,13 +76,14 @@ func (j *Job) Claim(c Claim, now time.Time) ([]Event, error) {
 	return events, nil
 }
 
-// yield keeps what stands as the former owner's stray, where the job is taken over by an agent that makes another
-// workload and cannot remove this one.
-func (j *Job) yield(takeover bool, c Claim, now time.Time) []Event {
-	if !takeover || !j.identified() || c.Agent.Client == "" {
+// yield keeps what stands as a stray of the agent that made it, where a Create goes to one that makes another workload
+// and cannot remove this one.
+func (j *Job) yield(c Claim, now time.Time) []Event {
+	maker := j.formerOwner()
+	if j.Type != CreateDeployment || !j.identified() || c.Agent.Client == "" || maker == "" || maker == c.Agent.OwnerID {
 		return nil
 	}
-	return j.setAside(j.Owner, now)
+	return j.setAside(maker, now)
 }
 
 // aloneAfter says whether what stands after the claim can only be what its attempt made; a Delete makes nothing.

@@ -226,3 +226,28 @@ func TestConditionThatChangedLongBeforeAClaimTellsThatTheWorkloadPredatesIt(t *t
 		}
 	}
 }
+
+// TestTakeoverAfterARetryLeavesTheWorkloadToItsMaker: the job has no owner any more, and what stands is
+// still on the side of the agent that named it.
+func TestTakeoverAfterARetryLeavesTheWorkloadToItsMaker(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(*jobmanager.Job){
+		"retried": func(j *jobmanager.Job) {
+			j.Attempt = life().MaxAttempts
+			j.Expire(life(), afterLease)
+			j.Retry(afterLease)
+		},
+	} {
+		j := job(createDeployment, jobmanager.Created, jobmanager.WorkloadNone)
+		mustClaim(t, j, agentA, start)
+		if _, err := j.ReportResource(held(j), jobmanager.ResourceReport{UID: "uid-of-a", Name: "web"}, start); err != nil {
+			t.Fatal(err)
+		}
+		take(j)
+		mustPromote(t, j, agentB, muchLater)
+		mustReport(t, j, workOf(agentB, createDeployment, j.Epoch), muchLater)
+		if j.Resource.UID != "uid-b" || strays(j) != "uid-of-a*" || j.Strays[0].OwnerID != agentA {
+			t.Errorf("%s: its resource is %+v and its strays %+v", name, j.Resource, j.Strays)
+		}
+	}
+}
