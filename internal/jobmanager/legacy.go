@@ -89,9 +89,7 @@ func (j *Job) setAside(owner OwnerID, now time.Time) []Event {
 	former, resource := j.former(), *j.Resource
 	resource.UID, resource.Conditions = "", []Condition{}
 	j.Resource = &resource
-	if !j.keep(left) {
-		return nil
-	}
+	j.keep(left) // beyond the bound the event alone tells of it
 	return []Event{j.event(StrayReported, former, now, left.words())}
 }
 
