@@ -28,8 +28,12 @@ func TestProofKilledServerOwesNoNotice(t *testing.T) {
 		for round := range testkit.Rounds(3, 20) {
 			client := apptest.NewClient(p.url)
 			var submitting sync.WaitGroup
+			taken := make(chan struct{}, 4*mostSubmitted)
 			for n := range 4 {
-				submitting.Go(func() { submitUntilGone(t, client, fmt.Sprintf("n-%d-%d", round, n)) })
+				submitting.Go(func() { submitUntilGone(t, client, fmt.Sprintf("n-%d-%d", round, n), taken) })
+			}
+			if round == 0 {
+				<-taken // on a slow machine the other rounds may be over before anything was taken
 			}
 			await(10*time.Millisecond + time.Duration(chance.Int64N(int64(200*time.Millisecond))))
 			p.end(syscall.SIGKILL)
@@ -43,10 +47,13 @@ func TestProofKilledServerOwesNoNotice(t *testing.T) {
 	})
 }
 
-// submitUntilGone submits some applications, or as many as the server takes before it is killed.
-func submitUntilGone(t *testing.T, c *apptest.Client, name string) {
-	const most = 12
-	for n := range most {
+// mostSubmitted is how many applications one submitter has.
+const mostSubmitted = 12
+
+// submitUntilGone submits some applications, or as many as the server takes before it is killed, and tells of each that
+// was taken.
+func submitUntilGone(t *testing.T, c *apptest.Client, name string, taken chan<- struct{}) {
+	for n := range mostSubmitted {
 		text := descriptorOf(fmt.Sprintf("%s-%d", name, n), 0)
 		answer, err := c.Do(context.Background(), createOrder, apptest.Vars{"input": map[string]any{"descriptor": text}})
 		if err != nil {
@@ -55,6 +62,7 @@ func submitUntilGone(t *testing.T, c *apptest.Client, name string) {
 		if code := answer.Code(); code != "" {
 			t.Errorf("a submission was refused: %s", code)
 		}
+		taken <- struct{}{}
 	}
 }
 
