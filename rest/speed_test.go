@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -114,7 +115,7 @@ func (l *load) measure(b *testing.B, request func(i int64) *http.Request) {
 	const clients = 8
 	var next atomic.Int64
 	took := make([]time.Duration, b.N)
-	b.SetParallelism(clients)
+	b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
